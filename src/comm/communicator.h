@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/dtype.h"
+#include "core/stream.h"
+
+namespace longhaul {
+
+enum class ReduceOp : std::uint8_t { sum, max };
+
+/// Names a collective for the watchdog and for error messages: a string literal such as
+/// "attention.gather_kv".
+using Label = const char*;
+
+/// Collectives over tensors of one group of ranks. All ranks of the group make the same calls in
+/// the same order with the same counts. Calls are ordered on `stream`; with the MPI implementation
+/// (host memory) they are complete when they return, with NCCL (device memory) when the stream has
+/// reached them. Counts are in elements. A group of one rank only copies.
+class Communicator {
+ public:
+  Communicator(int rank, int size) : rank_(rank), size_(size) {}
+  virtual ~Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+
+  /// data [count], in place.
+  virtual void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
+                          Stream stream) = 0;
+  /// send [count] of each rank -> recv [size * count] in rank order. In place when
+  /// send == recv + rank * count elements.
+  virtual void all_gather(const void* send, void* recv, std::int64_t count, DType dtype,
+                          Label label, Stream stream) = 0;
+  /// send [size * count] -> recv [count]: the sum of everyone's part number rank(). In place when
+  /// recv == send + rank * count elements.
+  virtual void reduce_scatter(const void* send, void* recv, std::int64_t count, DType dtype,
+                              Label label, Stream stream) = 0;
+  /// data [count] of `root` -> data of everyone.
+  virtual void broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
+                         Stream stream) = 0;
+  virtual void send(const void* data, std::int64_t count, DType dtype, int peer, Label label,
+                    Stream stream) = 0;
+  virtual void recv(void* data, std::int64_t count, DType dtype, int peer, Label label,
+                    Stream stream) = 0;
+  virtual void barrier(Label label, Stream stream) = 0;
+
+  /// Calls between the two may be fused into one launch; they are issued at group_end at the
+  /// latest.
+  virtual void group_start() {}
+  virtual void group_end() {}
+
+ private:
+  int rank_;
+  int size_;
+};
+
+/// The groups of one rank: see ProcessGrid.
+struct Communicators {
+  std::unique_ptr<Communicator> tp;
+  std::unique_ptr<Communicator> cp;
+  std::unique_ptr<Communicator> dp;
+  std::unique_ptr<Communicator> dp_cp;
+  std::unique_ptr<Communicator> world;
+};
+
+/// A group of one rank, for programs that run without MPI: collectives copy within the process.
+/// Host memory only.
+std::unique_ptr<Communicator> make_self_communicator();
+Communicators make_self_communicators();
+
+}  // namespace longhaul

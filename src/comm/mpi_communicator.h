@@ -1,0 +1,45 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "comm/process_grid.h"
+
+namespace longhaul {
+
+/// Collectives on host memory over MPI. float32, float64, int32, int64 and uint8 can be reduced;
+/// 16-bit floats can be moved but not reduced. Any count: long messages are cut into pieces of at
+/// most 2^30 elements, because Open MPI 4's counts are ints.
+class MpiCommunicator final : public Communicator {
+ public:
+  /// A communicator of its own over `ranks` (world ranks, in group order) out of `world`.
+  /// Collective over the group.
+  MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks);
+  ~MpiCommunicator() override;
+
+  void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
+                  Stream stream) override;
+  void all_gather(const void* send, void* recv, std::int64_t count, DType dtype, Label label,
+                  Stream stream) override;
+  void reduce_scatter(const void* send, void* recv, std::int64_t count, DType dtype, Label label,
+                      Stream stream) override;
+  void broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
+                 Stream stream) override;
+  void send(const void* data, std::int64_t count, DType dtype, int peer, Label label,
+            Stream stream) override;
+  void recv(void* data, std::int64_t count, DType dtype, int peer, Label label,
+            Stream stream) override;
+  void barrier(Label label, Stream stream) override;
+
+ private:
+  MPI_Comm comm_;
+  std::unique_ptr<std::byte[]> scratch_;  // result of an in-place reduce_scatter
+  std::size_t scratch_bytes_ = 0;
+};
+
+/// All groups of this rank, over host memory. Collective over `world`.
+Communicators make_mpi_communicators(MPI_Comm world, const ProcessGrid& grid);
+
+}  // namespace longhaul
