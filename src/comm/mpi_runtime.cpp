@@ -114,10 +114,10 @@ class MpiCoordinator final : public Coordinator {
 
 }  // namespace
 
-MpiRuntime::MpiRuntime(int* argc, char*** argv) {
+MpiRuntime::MpiRuntime() {
   int provided = 0;
   // Only one thread calls MPI at a time, but it need not be the main thread (checkpoint writer).
-  MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided);
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 

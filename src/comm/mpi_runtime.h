@@ -12,7 +12,7 @@ namespace longhaul {
 /// other ranks.
 class MpiRuntime {
  public:
-  MpiRuntime(int* argc, char*** argv);
+  MpiRuntime();
   /// Finalizes; after an exception without agreement call abort() instead.
   ~MpiRuntime();
   MpiRuntime(const MpiRuntime&) = delete;

@@ -1,0 +1,151 @@
+# shellcheck shell=bash
+# Functions for the scripts of this project; source it, then call what is needed:
+#   require_packages [PACKAGE...]   the packages of a build, plus those named
+#   configure_and_build PRESET LOG TARGET...
+#   set_mpi_environment             Open MPI on one host with more ranks than cores
+#   say, warn, fail                 messages
+
+# The one list of Debian packages that building and running Longhaul needs.
+readonly LONGHAUL_PACKAGES=(
+  g++ cmake ninja-build pkg-config ccache
+  openmpi-bin libopenmpi-dev
+  libhdf5-dev hdf5-tools
+  libopenblas-openmp-dev
+  libboost-program-options-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libisal-dev
+  libgtest-dev
+)
+
+LONGHAUL_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly LONGHAUL_ROOT
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+# fail CODE TEXT: 2 is for what the user can mend, as in the longhaul program.
+fail() {
+  local code=$1
+  shift
+  printf 'error: %s\n' "$*" >&2
+  exit "$code"
+}
+
+# human_seconds SECONDS -> "1 min 05 s"
+human_seconds() {
+  local seconds=$1
+  if ((seconds < 60)); then
+    printf '%d s' "$seconds"
+  else
+    printf '%d min %02d s' $((seconds / 60)) $((seconds % 60))
+  fi
+}
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    # A package that is known but removed reports "deinstall ok config-files".
+    if [[ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" != "install ok installed" ]]; then
+      printf '%s\n' "$package"
+    fi
+  done
+}
+
+# Installs what is missing, or says how and stops.
+require_packages() {
+  local wanted=("${LONGHAUL_PACKAGES[@]}" "$@")
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    warn "this is no Debian system: make sure that the equivalents of these packages are there:"
+    warn "  ${wanted[*]}"
+    return
+  fi
+  local missing
+  mapfile -t missing < <(missing_packages "${wanted[@]}")
+  if ((${#missing[@]} == 0)); then
+    return
+  fi
+  if ((EUID != 0)); then
+    say "These Debian packages are missing: ${missing[*]}" >&2
+    say "Install them with" >&2
+    say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+    say "and run this script again." >&2
+    exit 2
+  fi
+  say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+  local log
+  log=$(mktemp)
+  # The lock may be held by the system's own nightly update: wait for it.
+  if ! { DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 update &&
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 \
+      install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    fail 2 "apt-get could not install them; its last lines are above"
+  fi
+  rm -f "$log"
+}
+
+# As many compilers at once as there are cores, and no more than memory allows (1.5 GiB each).
+build_jobs() {
+  local jobs memory_kib by_memory
+  jobs=$(nproc)
+  memory_kib=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo 2>/dev/null || true)
+  if [[ -n "$memory_kib" ]]; then
+    by_memory=$((memory_kib / 1572864))
+    ((by_memory >= 1)) || by_memory=1
+    ((jobs <= by_memory)) || jobs=$by_memory
+  fi
+  printf '%d' "$jobs"
+}
+
+# Turns Ninja's "[12/345] ..." lines into a counter: redrawn on a terminal, else every tenth part.
+show_build_progress() {
+  local line shown=-1 drawn=no
+  while IFS= read -r line; do
+    if [[ "$line" =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
+      local at=${BASH_REMATCH[1]} of=${BASH_REMATCH[2]}
+      if [[ -t 1 ]]; then
+        printf '\r\033[2K  compiling %d of %d' "$at" "$of"
+        drawn=yes
+      elif ((of >= 40 && at * 10 / of != shown)); then
+        shown=$((at * 10 / of))
+        say "  compiling $at of $of"
+      fi
+    fi
+  done
+  if [[ "$drawn" == yes ]]; then
+    printf '\r\033[2K'
+  fi
+}
+
+# configure_and_build PRESET LOG TARGET...: everything the tools say goes to LOG; TARGET "all" builds
+# everything. CMake arguments may be added in LONGHAUL_CMAKE_ARGS.
+configure_and_build() {
+  local preset=$1 log=$2
+  shift 2
+  local extra=()
+  read -ra extra <<<"${LONGHAUL_CMAKE_ARGS:-}"
+  mkdir -p "$(dirname "$log")"
+  : >"$log"
+  if ! (cd "$LONGHAUL_ROOT" && cmake --preset "$preset" ${extra[@]+"${extra[@]}"}) >>"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    fail 1 "CMake could not configure the build; the whole log is $log"
+  fi
+  # pipefail: a failed build makes the pipe fail.
+  if ! cmake --build "$LONGHAUL_ROOT/build/$preset" -j "$(build_jobs)" --target "$@" 2>&1 |
+    tee -a "$log" | show_build_progress; then
+    grep -E -A 12 'FAILED:|error:' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
+    fail 1 "the build failed; the whole log is $log"
+  fi
+}
+
+# More ranks than cores on one host: ranks that wait must give their core away, else a step takes
+# hundreds of times longer; binding would put several ranks on one core.
+set_mpi_environment() {
+  if ((EUID == 0)); then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  fi
+  export OMPI_MCA_rmaps_base_oversubscribe=1
+  export OMPI_MCA_hwloc_base_binding_policy=none
+  export OMPI_MCA_mpi_yield_when_idle=1
+  export OMPI_MCA_btl_vader_single_copy_mechanism=none
+  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+  export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$OMP_NUM_THREADS}
+}

@@ -1,0 +1,42 @@
+// longhaul import: a Hugging Face model becomes the checkpoint of step 0.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "app/command.h"
+#include "app/options.h"
+#include "checkpoint/file.h"
+#include "core/error.h"
+#include "hf/import_model.h"
+
+namespace po = boost::program_options;
+
+namespace longhaul {
+
+int run_import(int argc, char** argv) {
+  std::string model;
+  std::string output;
+  OptionParser parser("import --model DIR --output SAVE_DIR",
+                      "Turns a Hugging Face model into a checkpoint (step 0, weights only), which "
+                      "'longhaul train --model SAVE_DIR' starts from. Training reads Hugging Face "
+                      "directories directly too.");
+  parser.add("Model")("model", po::value(&model)->value_name("DIR")->required(),
+                      "Hugging Face model directory: config.json, safetensors, tokenizer")(
+      "output", po::value(&output)->value_name("SAVE_DIR")->required(),
+      "the save directory to write the checkpoint into");
+  if (!parser.parse(argc, argv)) return kExitSuccess;
+
+  const ImportReport report = import_model(model, output);
+  for (const std::string& note : report.notes) {
+    fmt::print(stderr, "longhaul import: note: {}\n", note);
+  }
+  fmt::print("{}: {}\n", report.checkpoint.string(), describe(report.config));
+  fmt::print("  {} tensors, {}\n", report.tensors, format_bytes(report.bytes));
+  if (report.tokenizer_files.empty()) {
+    fmt::print("  no tokenizer files in {}\n", model);
+  } else {
+    fmt::print("  tokenizer: {}\n", fmt::join(report.tokenizer_files, ", "));
+  }
+  return kExitSuccess;
+}
+
+}  // namespace longhaul

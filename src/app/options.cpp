@@ -1,0 +1,130 @@
+#include "app/options.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <numeric>
+#include <sstream>
+
+#include "core/error.h"
+
+namespace po = boost::program_options;
+
+namespace longhaul {
+namespace {
+
+constexpr unsigned kHelpWidth = 100;
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+    }
+  }
+  return row.back();
+}
+
+/// Users of other tools type --like-this; our flags are --like_this.
+std::string normalize_flag(std::string argument) {
+  if (argument.rfind("--", 0) != 0) return argument;
+  const std::size_t end = std::min(argument.find('='), argument.size());
+  std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
+  return argument;
+}
+
+}  // namespace
+
+OptionParser::OptionParser(std::string usage, std::string summary)
+    : usage_(std::move(usage)), summary_(std::move(summary)), help_stream_(&std::cout) {
+  add("General")("help,h", "print this text and stop")(
+      "config_file", po::value(&config_file_)->value_name("FILE"),
+      "read further flags from FILE, one 'flag = value' a line");
+}
+
+po::options_description_easy_init OptionParser::add(const std::string& group) {
+  const auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& description) {
+    std::ostringstream caption;
+    caption << description;
+    return caption.str().rfind(group + ":", 0) == 0;
+  });
+  if (found != groups_.end()) return found->add_options();
+  groups_.emplace_back(group, kHelpWidth, kHelpWidth / 2);
+  return groups_.back().add_options();
+}
+
+void OptionParser::positional(const std::string& name, int max_count) {
+  positional_.add(name.c_str(), max_count);
+}
+
+std::string OptionParser::help() const {
+  std::ostringstream text;
+  text << "Usage: longhaul " << usage_ << "\n\n" << summary_ << "\n";
+  for (std::size_t i = 1; i < groups_.size(); ++i) text << "\n" << groups_[i];
+  text << "\n" << groups_.front();
+  return text.str();
+}
+
+std::string OptionParser::suggestion(const std::string& unknown) const {
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(3, unknown.size() / 3);
+  for (const auto& group : groups_) {
+    for (const auto& option : group.options()) {
+      const std::size_t distance = edit_distance(unknown, option->long_name());
+      if (distance < best_distance) {
+        best_distance = distance;
+        best = option->long_name();
+      }
+    }
+  }
+  return best.empty() ? "" : fmt::format("; did you mean --{}?", best);
+}
+
+bool OptionParser::parse(int argc, char** argv) {
+  const std::string command = argc > 0 ? argv[0] : "";
+  const std::string see_help = fmt::format("'longhaul {} --help' lists the flags", command);
+  po::options_description all;
+  for (const auto& group : groups_) all.add(group);
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) arguments.push_back(normalize_flag(argv[i]));
+  try {
+    using po::command_line_style::style_t;
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::store(
+        po::command_line_parser(arguments).options(all).positional(positional_).style(style).run(),
+        values_);
+    if (values_.count("help") != 0) {
+      if (help_stream_ != nullptr) *help_stream_ << help() << std::flush;
+      return false;
+    }
+    if (values_.count("config_file") != 0) {
+      const auto path = values_["config_file"].as<std::string>();
+      std::ifstream file(path);
+      if (!file) user_error("--config_file {}: cannot be opened; check the path", path);
+      po::store(po::parse_config_file(file, all), values_);
+    }
+    po::notify(values_);
+  } catch (const po::unknown_option& error) {
+    std::string name = error.get_option_name();
+    name.erase(0, name.find_first_not_of('-'));
+    user_error("unknown flag --{}{}; {}", name, suggestion(name), see_help);
+  } catch (const po::multiple_occurrences& error) {
+    user_error("{} is given more than once; keep one of them", error.get_option_name());
+  } catch (const po::too_many_positional_options_error&) {
+    user_error("too many arguments after 'longhaul {}'; {}", command, see_help);
+  } catch (const po::error& error) {
+    user_error("{}; {}", error.what(), see_help);
+  }
+  return true;
+}
+
+bool OptionParser::given(const std::string& name) const {
+  return values_.count(name) != 0 && !values_[name].defaulted();
+}
+
+}  // namespace longhaul

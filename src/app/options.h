@@ -1,0 +1,47 @@
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <deque>
+#include <iosfwd>
+#include <string>
+
+namespace longhaul {
+
+/// The flags of one subcommand: Boost.Program_options with --help, --config FILE and errors that
+/// say what to do. Flags are spelled --like_this; "--like-this" is accepted too.
+class OptionParser {
+ public:
+  /// usage: the part after "longhaul ", e.g. "init --config FILE --output DIR [flags]".
+  /// summary: one or two sentences printed above the flags.
+  OptionParser(std::string usage, std::string summary);
+
+  /// Where flags are declared: parser.add("Data")("dataset", po::value(&x), "text").
+  boost::program_options::options_description_easy_init add(const std::string& group);
+  /// A positional argument, stored under the flag `name`, which must be declared too.
+  void positional(const std::string& name, int max_count = 1);
+
+  /// Parses and stores into the declared variables. Returns false when --help was asked for and
+  /// printed. Throws UserError for unknown, ambiguous, malformed or missing required flags.
+  /// Values on the command line win over those in --config files.
+  bool parse(int argc, char** argv);
+
+  /// --help prints here; null: nowhere (ranks other than 0). Standard output by default.
+  void set_help_stream(std::ostream* out) { help_stream_ = out; }
+
+  /// Was the flag given by the user (not defaulted)?
+  [[nodiscard]] bool given(const std::string& name) const;
+  [[nodiscard]] std::string help() const;
+
+ private:
+  [[nodiscard]] std::string suggestion(const std::string& unknown) const;
+
+  std::string usage_;
+  std::string summary_;
+  std::deque<boost::program_options::options_description> groups_;
+  boost::program_options::positional_options_description positional_;
+  boost::program_options::variables_map values_;
+  std::string config_file_;
+  std::ostream* help_stream_;
+};
+
+}  // namespace longhaul

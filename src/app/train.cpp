@@ -1,0 +1,217 @@
+// longhaul train: from flags to a finished run. Every start-up phase runs on all ranks together, so
+// that a mistake is reported once and ends all of them.
+#include <sched.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/command.h"
+#include "app/train_flags.h"
+#include "checkpoint/reader.h"
+#include "comm/mpi_communicator.h"
+#include "comm/mpi_runtime.h"
+#include "data/dataset.h"
+#include "hf/tokenizer_files.h"
+#include "plan/layout_advice.h"
+#include "train/trainer.h"
+
+namespace longhaul {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSummary =
+    "Fine-tunes all parameters of a Qwen2.5 or Qwen3 model on conversations. Start one process a "
+    "rank with mpirun or srun; the same command again continues from the newest checkpoint.";
+
+/// Threads of this rank: the flag, else OMP_NUM_THREADS, else its share of the host's cores.
+int thread_count(const TrainOptions& options, const Coordinator& coordinator) {
+  if (options.threads > 0) return options.threads;
+  if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && std::atoi(text) > 0) {
+    return std::atoi(text);
+  }
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  const int count = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  return std::max(1, count / coordinator.local_size());
+}
+
+std::unique_ptr<Backend> make_backend(const TrainOptions& options, const Coordinator& coordinator) {
+  if (options.backend == "cpu" || options.backend == "auto") {
+    return make_cpu_backend(thread_count(options, coordinator));
+  }
+  if (options.backend == "cuda") {
+    user_error(
+        "--backend cuda: this program was built without the CUDA backend; use --backend cpu");
+  }
+  user_error("--backend {}: choose auto, cpu or cuda", options.backend);
+}
+
+/// The model's configuration, and where its tokenizer files are.
+struct ModelDirectory {
+  ModelConfig config;
+  fs::path tokenizer;
+};
+
+ModelDirectory open_model(const std::string& path) {
+  if (!fs::exists(path)) user_error("--model {}: no such directory", path);
+  if (!is_checkpoint(path)) return {ModelConfig::load(path), path};
+  const auto step = find_checkpoint(path);
+  if (!step) user_error("--model {}: this save directory holds no complete checkpoint", path);
+  const CheckpointReader reader(*step);
+  const nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(reader.metadata());
+  return {ModelConfig::parse(metadata.at("model").dump(), step->string()),
+          step->parent_path() / kTokenizerFolder};
+}
+
+/// The checkpoint to continue from, if any.
+std::optional<fs::path> resume_point(const TrainOptions& options) {
+  const bool exists = fs::exists(options.save);
+  const auto newest = exists ? find_checkpoint(options.save) : std::nullopt;
+  if (options.resume == "auto") return newest;
+  if (options.resume == "none") {
+    if (newest) {
+      user_error(
+          "--resume none, but {} holds the checkpoint {}; choose another --save directory or "
+          "remove "
+          "this one",
+          options.save, newest->filename().string());
+    }
+    return std::nullopt;
+  }
+  if (!fs::exists(options.resume)) user_error("--resume {}: no such checkpoint", options.resume);
+  const auto found = find_checkpoint(options.resume);
+  if (!found) user_error("--resume {}: holds no complete checkpoint", options.resume);
+  return found;
+}
+
+/// Creates the save directory and proves that it can be written to.
+void prepare_save_directory(const fs::path& save) {
+  std::error_code error;
+  fs::create_directories(save, error);
+  const fs::path probe = save / ".write-test";
+  std::FILE* file = error ? nullptr : std::fopen(probe.c_str(), "w");
+  if (file == nullptr) {
+    user_error(
+        "--save {}: cannot be written to ({}); choose another directory or change its "
+        "permissions",
+        save.string(), error ? error.message() : std::string(std::strerror(errno)));
+  }
+  std::fclose(file);
+  fs::remove(probe, error);
+}
+
+/// The same path on all ranks, found by rank 0.
+std::optional<fs::path> agree_on_path(Coordinator& coordinator,
+                                      const std::function<std::optional<fs::path>()>& find) {
+  std::string text;
+  coordinator.together([&] {
+    if (coordinator.rank() == 0) text = find().value_or(fs::path{}).string();
+  });
+  text = coordinator.broadcast(std::move(text), 0);
+  return text.empty() ? std::nullopt : std::optional<fs::path>(text);
+}
+
+DatasetOptions dataset_options(const TrainOptions& options) {
+  DatasetOptions data;
+  for (const std::string& file : options.dataset) data.files.emplace_back(file);
+  if (!options.val_dataset.empty()) data.validation_files.emplace_back(options.val_dataset);
+  data.split_dataset_ratio = options.split_dataset_ratio;
+  data.seed = options.seed;
+  data.max_length = options.max_length;
+  data.truncation = parse_truncation_strategy(options.truncation_strategy);
+  data.packing = options.packing ? PackingMode::first_fit_decreasing : PackingMode::one_sample;
+  data.rejections = options.strict ? RejectionPolicy::stop : RejectionPolicy::list;
+  data.save_dir = options.save;
+  data.token_cache_dir = options.token_cache_dir;
+  data.threads = options.threads;
+  return data;
+}
+
+int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator) {
+  TrainOptions options;
+  bool help = false;
+  coordinator.together([&] {
+    OptionParser parser("train --model DIR --dataset FILE --save DIR [flags]", kSummary);
+    add_train_flags(parser, options);
+    if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
+    help = !parser.parse(argc, argv);
+    if (!help) options.validate();
+  });
+  if (help) return kExitSuccess;
+
+  const Log log(coordinator.rank(), coordinator.host());
+  ModelDirectory model;
+  LayoutAdvice advice;
+  std::unique_ptr<Backend> backend;
+  std::optional<ProcessGrid> grid;
+  std::optional<ParameterTable> table;
+  std::optional<RowEncoder> encoder;
+  coordinator.together([&] {
+    model = open_model(options.model);
+    advice = choose_layout(coordinator.size(), options.tensor_model_parallel_size,
+                           options.context_parallel_size, model.config);
+    grid.emplace(advice.layout, coordinator.rank());
+    table.emplace(model.config, *grid);
+    backend = make_backend(options, coordinator);
+    EncodeOptions encode;
+    encode.template_mode = parse_template_mode(options.template_mode);
+    encode.loss_scale = parse_loss_scale(options.loss_scale);
+    encoder.emplace(RowEncoder::load(model.tokenizer, encode));
+    const std::int64_t needed = encoder->tokenizer().size();
+    if (needed > model.config.vocab_size) {
+      user_error(
+          "{}: the tokenizer has ids up to {}, the model's vocabulary only {} rows; they do "
+          "not belong together",
+          options.model, needed - 1, model.config.vocab_size);
+    }
+    if (coordinator.rank() == 0) prepare_save_directory(options.save);
+  });
+  if (!advice.reason.empty()) log.info("{}", advice.reason);
+  const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
+
+  const Dataset dataset = prepare_dataset(coordinator, dataset_options(options), *encoder, log);
+  coordinator.together([&] {
+    const fs::path copy = fs::path(options.save) / kTokenizerFolder;
+    if (coordinator.rank() == 0) copy_tokenizer_files(model.tokenizer, copy);
+  });
+
+  Communicators comms = make_mpi_communicators(mpi.world(), *grid);
+  Runtime runtime{*grid, *backend, comms, coordinator, log, backend->create_stream("comm")};
+  std::unique_ptr<Trainer> trainer;
+  coordinator.together([&] {
+    trainer = std::make_unique<Trainer>(runtime, options, model.config, *table, dataset);
+  });
+  trainer->load(resume);
+  RunOverview overview;
+  overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", advice.layout.tp,
+                                advice.layout.cp, advice.layout.dp, coordinator.size());
+  overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
+  overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
+  trainer->run(std::move(overview));
+  return kExitSuccess;
+}
+
+}  // namespace
+
+int run_train(int argc, char** argv) {
+  const MpiRuntime mpi;
+  const std::unique_ptr<Coordinator> coordinator = make_mpi_coordinator(mpi.world());
+  try {
+    return train(argc, argv, mpi, *coordinator);
+  } catch (const CollectiveError&) {
+    throw;  // every rank is here: main() lets one of them speak
+  } catch (const std::exception& error) {
+    if (coordinator->size() == 1) throw;
+    // The others may be waiting for this rank: they must not wait for ever.
+    const bool user = dynamic_cast<const UserError*>(&error) != nullptr;
+    fmt::print(stderr, "longhaul train: error: [rank {} on {}] {}\n", coordinator->rank(),
+               coordinator->host(), error.what());
+    MpiRuntime::abort(user ? kExitUserError : kExitFailure);
+  }
+}
+
+}  // namespace longhaul

@@ -1,0 +1,113 @@
+#include "app/train_flags.h"
+
+namespace longhaul {
+namespace {
+
+namespace po = boost::program_options;
+
+/// Declares flags under one heading of --help.
+class FlagGroup {
+ public:
+  FlagGroup(OptionParser& parser, const char* heading) : add_(parser.add(heading)) {}
+
+  /// A flag whose default is what the variable holds.
+  template <typename T>
+  void value(const char* name, T* variable, const char* kind, const char* text) {
+    add_(name, po::value(variable)->default_value(*variable)->value_name(kind), text);
+  }
+  /// A flag without a default.
+  template <typename T>
+  void plain(const char* name, T* variable, const char* kind, const char* text) {
+    add_(name, po::value(variable)->value_name(kind), text);
+  }
+  template <typename T>
+  void list(const char* name, std::vector<T>* variable, const char* kind, const char* text) {
+    add_(name, po::value(variable)->multitoken()->value_name(kind), text);
+  }
+  template <typename T>
+  void optional(const char* name, std::optional<T>* variable, const char* kind, const char* text) {
+    const auto store = [variable](T value) { *variable = value; };
+    add_(name, po::value<T>()->value_name(kind)->notifier(store), text);
+  }
+
+ private:
+  po::options_description_easy_init add_;
+};
+
+}  // namespace
+
+void add_train_flags(OptionParser& parser, TrainOptions& o) {
+  FlagGroup data(parser, "Model and data");
+  data.plain("model", &o.model, "DIR",
+             "Hugging Face model directory, or a checkpoint to take weights from");
+  data.list("dataset", &o.dataset, "FILE...", "conversations, JSON lines; one or more files");
+  data.plain("val_dataset", &o.val_dataset, "FILE", "conversations to evaluate on");
+  data.value("split_dataset_ratio", &o.split_dataset_ratio, "R",
+             "share of the data set to evaluate on instead of training");
+  data.value("max_length", &o.max_length, "N", "tokens of a pack, and of the longest sample");
+  data.value("packing", &o.packing, "BOOL", "several samples in a pack; false: one sample a pack");
+  data.value("truncation_strategy", &o.truncation_strategy, "HOW",
+             "samples above max_length: delete, left (keep the end), right (keep the beginning), "
+             "error");
+  data.value("template_mode", &o.template_mode, "MODE",
+             "chat template: hf, the model's own published one");
+  data.value("loss_scale", &o.loss_scale, "POLICY",
+             "what carries loss: default, all assistant turns");
+  data.value("strict", &o.strict, "BOOL", "stop at the first row that cannot be used");
+  data.plain("token_cache_dir", &o.token_cache_dir, "DIR",
+             "where tokenized data is kept; default SAVE/cache");
+
+  FlagGroup layout(parser, "Layout and memory");
+  layout.value("tensor_model_parallel_size", &o.tensor_model_parallel_size, "N",
+               "ranks that share each weight matrix; 0: chosen");
+  layout.value("context_parallel_size", &o.context_parallel_size, "N",
+               "ranks that share each token stream; 0: chosen");
+  layout.value("pipeline_model_parallel_size", &o.pipeline_model_parallel_size, "N",
+               "only 1 is supported");
+  layout.value("micro_bs", &o.micro_bs, "N",
+               "packs of a micro-batch, at most; lowered when memory is short");
+  layout.value("global_bs", &o.global_bs, "N", "packs of an optimizer step");
+  layout.value("recompute_granularity", &o.recompute_granularity, "MODE",
+               "activations computed again in the backward pass: auto, none, selective, full");
+  layout.value("backend", &o.backend, "NAME", "auto, cpu or cuda");
+  layout.value("threads", &o.threads, "N",
+               "CPU threads of a rank; 0: OMP_NUM_THREADS, else cores / ranks of the host");
+
+  FlagGroup optimizer(parser, "Optimizer");
+  optimizer.optional("epochs", &o.epochs, "N",
+                     "passes over the data; 1 when train_iters is not given either");
+  optimizer.optional("train_iters", &o.train_iters, "N",
+                     "steps; with epochs: whichever ends first");
+  optimizer.value("lr", &o.lr, "X", "highest learning rate");
+  optimizer.value("min_lr", &o.min_lr, "X", "learning rate at the end");
+  optimizer.value("lr_decay_style", &o.lr_decay_style, "STYLE", "cosine, linear or constant");
+  optimizer.value("lr_warmup_fraction", &o.lr_warmup_fraction, "R",
+                  "share of the run with rising learning rate");
+  optimizer.value("lr_warmup_iters", &o.lr_warmup_iters, "N", "the same in steps");
+  optimizer.value("weight_decay", &o.weight_decay, "X", "on matrices, not on norms and biases");
+  optimizer.value("adam_beta1", &o.adam_beta1, "X", "AdamW's first moment decay");
+  optimizer.value("adam_beta2", &o.adam_beta2, "X", "AdamW's second moment decay");
+  optimizer.value("adam_eps", &o.adam_eps, "X", "AdamW's epsilon");
+  optimizer.value("clip_grad", &o.clip_grad, "X", "largest gradient norm; 0: no clipping");
+  optimizer.value("max_skipped_steps", &o.max_skipped_steps, "N",
+                  "stop after so many steps in a row without a finite loss");
+  optimizer.value("seed", &o.seed, "N", "order of the data");
+
+  FlagGroup files(parser, "Checkpoints and logs");
+  files.plain("save", &o.save, "DIR", "directory for checkpoints and logs");
+  files.value("resume", &o.resume, "HOW",
+              "auto: continue from the newest checkpoint in SAVE, if any; none: start anew in an "
+              "empty SAVE; PATH: a checkpoint or save directory");
+  files.value("save_interval", &o.save_interval, "N",
+              "steps between checkpoints; the last step always has one");
+  files.value("save_total_limit", &o.save_total_limit, "N",
+              "checkpoints to keep, the newest; 0: all");
+  files.value("eval_interval", &o.eval_interval, "N",
+              "steps between evaluations; 0: save_interval");
+  files.value("log_interval", &o.log_interval, "N", "on a terminal: steps between permanent lines");
+  files.value("port", &o.port, "N",
+              "first of the TCP ports that launchers and GPU communication use; the CPU backend "
+              "needs none");
+}
+
+}  // namespace longhaul

@@ -1,0 +1,61 @@
+#include "checkpoint/seal.h"
+
+#include <fmt/chrono.h>
+
+#include <chrono>
+#include <sstream>
+
+#include "checkpoint/crc32c.h"
+#include "checkpoint/file.h"
+#include "checkpoint/format.h"
+#include "checkpoint/naming.h"
+#include "core/error.h"
+
+namespace longhaul {
+namespace fs = std::filesystem;
+
+void write_seal(const fs::path& directory, const Seal& seal) {
+  const std::string text = fmt::format(
+      "longhaul-checkpoint {}\nid {}\nstep {}\nwritten {}\nindex {} {:08x}\n", kFormatVersion,
+      seal.id, seal.step, seal.written, seal.index_bytes, seal.index_crc);
+  write_text_file(directory / kSealFileName, fmt::format("{}seal {:08x}\n", text, crc32c(text)));
+}
+
+Seal read_seal(const fs::path& directory) {
+  const fs::path file = directory / kSealFileName;
+  const std::string text = read_text_file(file);
+  Seal seal;
+  std::int64_t version = 0;
+  std::uint32_t stated = 0;
+  std::istringstream in(text);
+  const auto label = [&](const char* expected) {
+    std::string word;
+    in >> word;
+    return word == expected;
+  };
+  const bool headed = label("longhaul-checkpoint") && (in >> version);
+  if (headed && version > kFormatVersion) throw NewerFormatError(file, version);
+  const bool parsed = headed && label("id") && (in >> seal.id) && label("step") &&
+                      (in >> seal.step) && label("written") && (in >> seal.written) &&
+                      label("index") && (in >> seal.index_bytes >> std::hex >> seal.index_crc) &&
+                      label("seal") && (in >> stated);
+  const std::size_t covered = text.rfind("seal ");
+  // Comparing the exact last line leaves no byte of the file without a check.
+  if (!parsed || covered == std::string::npos ||
+      text.substr(covered) !=
+          fmt::format("seal {:08x}\n", crc32c(std::string_view(text).substr(0, covered)))) {
+    user_error("{}: is damaged", file.string());
+  }
+  return seal;
+}
+
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::now();
+  const auto whole = std::chrono::floor<std::chrono::seconds>(now);
+  const auto nanoseconds =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(now - whole).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(whole)), nanoseconds);
+}
+
+}  // namespace longhaul

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace longhaul {
+
+/// seal.txt: a few lines of text, written last, that hold what index.h5 cannot hold itself: its
+/// own size and checksum.
+struct Seal {
+  std::string id;
+  std::int64_t step = 0;
+  std::string written;  // UTC, "2025-06-01T12:34:56.123456789Z": sorts by time
+  std::int64_t index_bytes = 0;
+  std::uint32_t index_crc = 0;
+};
+
+/// Writes and syncs seal.txt in `directory`.
+void write_seal(const std::filesystem::path& directory, const Seal& seal);
+/// Throws UserError when it is missing, damaged or of a newer format version.
+Seal read_seal(const std::filesystem::path& directory);
+
+/// The time now, as Seal::written.
+std::string utc_now();
+
+}  // namespace longhaul

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "checkpoint/reader.h"
+
+namespace longhaul {
+
+/// The elements as numbers; int64 beyond 2^53 are rounded.
+std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t count);
+
+/// A rectangle of a tensor, row-major.
+std::vector<double> read_values(const CheckpointReader& reader, const CheckpointTensor& tensor,
+                                const std::vector<std::int64_t>& offset,
+                                const std::vector<std::int64_t>& extent);
+
+struct TensorSummary {
+  double norm = 0;             // L2, of the finite elements, accumulated in double
+  std::int64_t nonfinite = 0;  // NaN and infinities
+};
+
+/// Reads a whole tensor, a few megabytes at a time.
+TensorSummary summarize(const CheckpointReader& reader, const CheckpointTensor& tensor);
+
+/// Number of elements.
+std::int64_t element_count(const CheckpointTensor& tensor);
+
+}  // namespace longhaul

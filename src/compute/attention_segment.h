@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+namespace longhaul {
+
+/// A run of consecutive queries of one document and the keys they may see. Causal, aligned at the
+/// bottom right: query row i (0-based within the segment) sees the first kv_len - q_len + i + 1
+/// keys. Queries are rows of the local stream, keys rows of the gathered stream; kv_len >= q_len
+/// >= 1.
+struct AttentionSegment {
+  std::int32_t q_begin;
+  std::int32_t q_len;
+  std::int32_t kv_begin;
+  std::int32_t kv_len;
+};
+
+}  // namespace longhaul

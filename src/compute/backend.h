@@ -1,0 +1,241 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "compute/attention_segment.h"
+#include "core/matrix.h"
+#include "core/stream.h"
+
+namespace longhaul {
+
+/// Overwrite the destination or add to what it holds.
+enum class Write : std::uint8_t { overwrite, accumulate };
+
+/// Heads of this rank. Query head h uses key/value head h / (heads / kv_heads).
+struct AttentionHeads {
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  float scale = 0.0F;  // applied to q . k, usually 1 / sqrt(head_dim)
+};
+
+enum class RopeDirection : std::uint8_t { forward, backward };
+
+/// cos and sin [max_position, head_dim / 2] fp32, device memory, already multiplied by YaRN's
+/// attention factor.
+struct RopeTable {
+  const float* cos = nullptr;
+  const float* sin = nullptr;
+  std::int64_t max_position = 0;
+};
+
+/// What is known of one row after looking at this rank's part of the vocabulary.
+/// Stored as three consecutive floats: row maximum, sum of exp(logit - maximum), and the target's
+/// logit (or -infinity when the target is not in this part).
+inline constexpr int kCrossEntropyPartials = 3;
+
+/// AdamW on one contiguous shard. All arrays [count]; bias corrections are 1 - beta^t.
+///   g = grad * grad_scale;  m, v = moving averages;
+///   master -= learning_rate * (m / bias1 / (sqrt(v / bias2) + epsilon) + weight_decay * master)
+struct AdamWStep {
+  float* master = nullptr;      // fp32, updated
+  float* exp_avg = nullptr;     // fp32, updated
+  float* exp_avg_sq = nullptr;  // fp32, updated
+  const float* grad = nullptr;  // fp32, read
+  void* weight = nullptr;       // weight_dtype(), overwritten with the rounded master
+  std::int64_t count = 0;
+  float grad_scale = 1.0F;
+  float learning_rate = 0.0F;
+  float beta1 = 0.9F;
+  float beta2 = 0.95F;
+  float epsilon = 1e-8F;
+  float weight_decay = 0.0F;
+  float bias1 = 1.0F;
+  float bias2 = 1.0F;
+};
+
+/// Memory, streams and ops of one device. Everything above this interface is the same for the CPU
+/// and for GPUs. Pointers and views refer to this device's memory unless said otherwise. Ops run in
+/// order on compute_stream(); on the CPU they are complete when they return. Weights, activations
+/// and their gradients have weight_dtype(); parameter gradients, norms' statistics and optimizer
+/// state are fp32.
+class Backend {
+ public:
+  Backend() = default;
+  virtual ~Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  // ---- what it is
+  /// "cpu (OpenBLAS Zen, 2 threads)", "NVIDIA H100 80GB HBM3", ...
+  [[nodiscard]] virtual std::string describe() const = 0;
+  [[nodiscard]] virtual DType weight_dtype() const = 0;
+  /// Dense peak of the matrix units in weight_dtype(), FLOP/s; 0 when unknown.
+  [[nodiscard]] virtual double peak_flops() const = 0;
+
+  // ---- memory
+  /// Uninitialised memory aligned to Arena::kAlignment; throws UserError when there is not enough.
+  [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
+  virtual void deallocate(void* data) noexcept = 0;
+  /// Is this memory the host's, shared by all ranks on it?
+  [[nodiscard]] virtual bool memory_is_host() const = 0;
+  /// Bytes of device memory in use by this process now, and free on the device.
+  [[nodiscard]] virtual std::size_t memory_used() const = 0;
+  [[nodiscard]] virtual std::size_t memory_free() const = 0;
+  virtual void copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) = 0;
+  virtual void copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) = 0;
+  virtual void copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
+  virtual void fill_zero(void* data, std::size_t bytes, Stream stream) = 0;
+
+  // ---- streams
+  [[nodiscard]] virtual Stream compute_stream() const = 0;
+  /// A further stream; lives as long as the backend.
+  [[nodiscard]] virtual Stream create_stream(const char* name) = 0;
+  [[nodiscard]] virtual Event create_event() = 0;
+  virtual void record(Event event, Stream stream) = 0;
+  /// Work issued on `stream` from now on waits for `event`.
+  virtual void wait(Stream stream, Event event) = 0;
+  /// The host waits for all work issued on `stream`.
+  virtual void synchronize(Stream stream) = 0;
+
+  // ---- workspace: one block that every op may use while it runs
+  /// Bytes that the ops need for streams of up to max_tokens local and max_keys gathered tokens.
+  [[nodiscard]] virtual std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
+                                                    const AttentionHeads& heads) const = 0;
+  virtual void set_workspace(void* data, std::size_t bytes) = 0;
+
+  // ---- linear layers: y = x w^T + bias
+  /// x [T, K], w [N, K], bias [N] or null -> y [T, N], overwritten or accumulated.
+  virtual void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
+                              MatrixView y) = 0;
+  /// dy [T, N], w [N, K] -> dx [T, K].
+  virtual void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
+                                     Write write) = 0;
+  /// dy [T, N], x [T, K] -> dw [N, K] fp32, accumulated.
+  virtual void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw) = 0;
+  /// dy [T, N] -> dbias [N] fp32, accumulated.
+  virtual void bias_backward(ConstMatrixView dy, float* dbias) = 0;
+
+  // ---- embedding; this rank's table holds rows vocab_begin .. vocab_begin + table.rows
+  /// ids [T] int32, table [V, H] -> out [T, H]; rows whose id is not in the table become zero.
+  virtual void embedding_forward(const std::int32_t* ids, ConstMatrixView table,
+                                 std::int64_t vocab_begin, MatrixView out) = 0;
+  /// dout [T, H] -> dtable [V, H] fp32, accumulated in row order (deterministic).
+  virtual void embedding_backward(const std::int32_t* ids, ConstMatrixView dout,
+                                  std::int64_t vocab_begin, MatrixView dtable) = 0;
+
+  // ---- RMSNorm over groups of cols / groups columns (groups 1: hidden; groups = heads: QK norm)
+  /// x [T, groups * D], weight [D] -> y [T, groups * D] (may be x), inv_rms [T, groups] fp32.
+  virtual void rms_norm_forward(ConstMatrixView x, int groups, const void* weight, float epsilon,
+                                MatrixView y, float* inv_rms) = 0;
+  /// dy, x [T, groups * D], inv_rms [T, groups] -> dx [T, groups * D] (may be dy when overwriting),
+  /// dweight [D] fp32, accumulated.
+  virtual void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups,
+                                 const void* weight, const float* inv_rms, MatrixView dx,
+                                 Write write, float* dweight) = 0;
+
+  // ---- rotary position embedding, rotate-half form, in place on x [T, heads * D]
+  virtual void rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
+                    RopeDirection direction) = 0;
+
+  // ---- attention over segments; q rows outside every segment are not written
+  /// q [Tq, heads * D], k, v [Tkv, kv_heads * D] -> o [Tq, heads * D], lse [heads, Tq] fp32
+  /// (natural logarithm of the sum of exponentials of the scaled scores).
+  virtual void attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                                 std::span<const AttentionSegment> segments,
+                                 const AttentionHeads& heads, MatrixView o, float* lse) = 0;
+  /// -> dq [Tq, heads * D] overwritten; dk, dv [Tkv, kv_heads * D] fp32, accumulated.
+  virtual void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                                  ConstMatrixView o, const float* lse, ConstMatrixView d_o,
+                                  std::span<const AttentionSegment> segments,
+                                  const AttentionHeads& heads, MatrixView dq, MatrixView dk,
+                                  MatrixView dv) = 0;
+
+  // ---- SwiGLU: act = silu(gate) * up
+  /// gate_up [T, 2F] (gate first) -> act [T, F].
+  virtual void swiglu_forward(ConstMatrixView gate_up, MatrixView act) = 0;
+  /// dact [T, F], gate_up [T, 2F] -> dgate_up [T, 2F] (may be gate_up).
+  virtual void swiglu_backward(ConstMatrixView dact, ConstMatrixView gate_up,
+                               MatrixView dgate_up) = 0;
+
+  // ---- rows of the loss head
+  /// src [T, H], rows [R] int32 -> dst [R, H].
+  virtual void gather_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) = 0;
+  /// src [R, H] -> rows of dst [T, H]; other rows are left alone. Rows are distinct.
+  virtual void scatter_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) = 0;
+  /// src and dst [chunks * chunk_rows, C], contiguous: dst chunk order[i] = src chunk i.
+  virtual void reorder_chunks(ConstMatrixView src, std::span<const std::int32_t> order,
+                              MatrixView dst) = 0;
+
+  // ---- vocabulary-parallel cross-entropy; columns >= valid_cols are padding and ignored
+  /// logits [R, V] (this rank's columns vocab_begin ..), targets [R] -> partials [R, 3] fp32.
+  virtual void cross_entropy_partials(ConstMatrixView logits, std::int64_t valid_cols,
+                                      const std::int32_t* targets, std::int64_t vocab_begin,
+                                      float* partials) = 0;
+  /// all_partials [parts, R, 3] of every rank of the group -> nll [R] fp32 (negative log-likelihood
+  /// of the target) and lse [R] fp32 (log-sum-exp of the whole row).
+  virtual void cross_entropy_combine(const float* all_partials, int parts, std::int64_t rows,
+                                     float* nll, float* lse) = 0;
+  /// logits [R, V] -> overwritten with weights[r] * (softmax - onehot(target)); padding columns
+  /// zero.
+  virtual void cross_entropy_backward(MatrixView logits, std::int64_t valid_cols,
+                                      const std::int32_t* targets, std::int64_t vocab_begin,
+                                      const float* weights, const float* lse) = 0;
+
+  // ---- elementwise
+  /// y [R, C] += x [R, C], same dtype.
+  virtual void add(ConstMatrixView x, MatrixView y) = 0;
+  /// dst = src with another dtype (fp32 <-> weight_dtype()); a copy when they are equal.
+  virtual void convert(ConstMatrixView src, MatrixView dst) = 0;
+  /// dst [count] fp32 += src [count] fp32.
+  virtual void accumulate(const float* src, float* dst, std::int64_t count) = 0;
+
+  // ---- optimizer
+  virtual void adamw(const AdamWStep& step) = 0;
+  /// result [1] fp64, device memory: += sum of squares of x [count] fp32. Deterministic.
+  virtual void sum_of_squares(const float* x, std::int64_t count, double* result) = 0;
+};
+
+/// Device memory that is given back when it goes out of scope.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  DeviceBuffer(Backend& backend, std::size_t bytes)
+      : backend_(&backend), data_(bytes == 0 ? nullptr : backend.allocate(bytes)), bytes_(bytes) {}
+  ~DeviceBuffer() { reset(); }
+  DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+
+  [[nodiscard]] void* data() const { return data_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  void reset() noexcept {
+    if (data_ != nullptr) backend_->deallocate(data_);
+    data_ = nullptr;
+    bytes_ = 0;
+  }
+
+ private:
+  void swap(DeviceBuffer& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  Backend* backend_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// The CPU backend: FP32 throughout, OpenBLAS for matrix products, `threads` OpenMP threads.
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+}  // namespace longhaul

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "compute/backend.h"
+#include "compute/cpu/kernels.h"
+
+namespace longhaul::cpu {
+
+/// The ops on host memory: fp32 throughout, matrix products by OpenBLAS, the rest by our own vector
+/// kernels, `threads` OpenMP threads. Every op is complete when it returns, so streams and events
+/// are only names. With one number of threads and one kind of processor, results are bit-identical
+/// from run to run. Not thread-safe: one thread calls it.
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(int threads, const Kernels& kernels);
+
+  [[nodiscard]] std::string describe() const override;
+  [[nodiscard]] DType weight_dtype() const override { return DType::f32; }
+  [[nodiscard]] double peak_flops() const override { return 0.0; }
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override;
+  void deallocate(void* data) noexcept override;
+  [[nodiscard]] bool memory_is_host() const override { return true; }
+  [[nodiscard]] std::size_t memory_used() const override;
+  [[nodiscard]] std::size_t memory_free() const override;
+  void copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) override;
+  void copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) override;
+  void copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream) override;
+  void fill_zero(void* data, std::size_t bytes, Stream stream) override;
+
+  [[nodiscard]] Stream compute_stream() const override;
+  [[nodiscard]] Stream create_stream(const char* name) override;
+  [[nodiscard]] Event create_event() override;
+  void record(Event event, Stream stream) override;
+  void wait(Stream stream, Event event) override;
+  void synchronize(Stream stream) override;
+
+  [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
+                                            const AttentionHeads& heads) const override;
+  void set_workspace(void* data, std::size_t bytes) override;
+
+  void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
+                      MatrixView y) override;
+  void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
+                             Write write) override;
+  void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw) override;
+  void bias_backward(ConstMatrixView dy, float* dbias) override;
+
+  void embedding_forward(const std::int32_t* ids, ConstMatrixView table, std::int64_t vocab_begin,
+                         MatrixView out) override;
+  void embedding_backward(const std::int32_t* ids, ConstMatrixView dout, std::int64_t vocab_begin,
+                          MatrixView dtable) override;
+
+  void rms_norm_forward(ConstMatrixView x, int groups, const void* weight, float epsilon,
+                        MatrixView y, float* inv_rms) override;
+  void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups, const void* weight,
+                         const float* inv_rms, MatrixView dx, Write write, float* dweight) override;
+
+  void rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
+            RopeDirection direction) override;
+
+  void attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                         std::span<const AttentionSegment> segments, const AttentionHeads& heads,
+                         MatrixView o, float* lse) override;
+  void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                          ConstMatrixView o, const float* lse, ConstMatrixView d_o,
+                          std::span<const AttentionSegment> segments, const AttentionHeads& heads,
+                          MatrixView dq, MatrixView dk, MatrixView dv) override;
+
+  void swiglu_forward(ConstMatrixView gate_up, MatrixView act) override;
+  void swiglu_backward(ConstMatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) override;
+
+  void gather_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) override;
+  void scatter_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) override;
+  void reorder_chunks(ConstMatrixView src, std::span<const std::int32_t> order,
+                      MatrixView dst) override;
+
+  void cross_entropy_partials(ConstMatrixView logits, std::int64_t valid_cols,
+                              const std::int32_t* targets, std::int64_t vocab_begin,
+                              float* partials) override;
+  void cross_entropy_combine(const float* all_partials, int parts, std::int64_t rows, float* nll,
+                             float* lse) override;
+  void cross_entropy_backward(MatrixView logits, std::int64_t valid_cols,
+                              const std::int32_t* targets, std::int64_t vocab_begin,
+                              const float* weights, const float* lse) override;
+
+  void add(ConstMatrixView x, MatrixView y) override;
+  void convert(ConstMatrixView src, MatrixView dst) override;
+  void accumulate(const float* src, float* dst, std::int64_t count) override;
+
+  void adamw(const AdamWStep& step) override;
+  void sum_of_squares(const float* x, std::int64_t count, double* result) override;
+
+ private:
+  int threads_;
+  const Kernels& kernels_;
+  std::deque<std::string> stream_names_;  // a deque: handles point at the elements
+  std::deque<char> events_;
+  std::byte* workspace_ = nullptr;
+  std::size_t workspace_bytes_ = 0;
+  // Grown to the largest use once, then kept: partial sums of norm weights, lists of attention
+  // tiles.
+  std::vector<double> partial_sums_;
+  std::vector<float> run_sums_;
+  std::vector<std::int64_t> tile_starts_;
+};
+
+}  // namespace longhaul::cpu

@@ -1,0 +1,70 @@
+#include <cblas.h>
+
+#include <cstring>
+#include <limits>
+
+#include "compute/cpu/checks.h"
+#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/parallel.h"
+
+namespace longhaul::cpu {
+namespace {
+
+/// OpenBLAS counts in 32 bits.
+blasint blas_int(std::int64_t value) {
+  LONGHAUL_CHECK(value <= std::numeric_limits<blasint>::max(), "matrix dimension {} is too large",
+                 value);
+  return static_cast<blasint>(value);
+}
+
+/// c [m, n] = op(a) op(b) + beta c, with k the inner dimension.
+void gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, std::int64_t k,
+          ConstMatrixView a, ConstMatrixView b, float beta, MatrixView c) {
+  if (c.size() == 0) return;
+  cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, blas_int(c.rows), blas_int(c.cols),
+              blas_int(k), 1.0F, a.as<float>(), blas_int(a.stride), b.as<float>(),
+              blas_int(b.stride), beta, c.as<float>(), blas_int(c.stride));
+}
+
+}  // namespace
+
+void CpuBackend::linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
+                                MatrixView y) {
+  check_matrix(x, x.rows, x.cols, "linear_forward", "x");
+  check_matrix(w, w.rows, x.cols, "linear_forward", "w");
+  check_matrix(y, x.rows, w.rows, "linear_forward", "y");
+  if (bias != nullptr) {
+    parallel_rows(threads_, y.rows, y.cols, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        std::memcpy(row_of(y, row), bias, static_cast<std::size_t>(y.cols) * sizeof(float));
+      }
+    });
+  }
+  gemm(CblasNoTrans, CblasTrans, x.cols, x, w, bias == nullptr ? 0.0F : 1.0F, y);
+}
+
+void CpuBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
+                                       Write write) {
+  check_matrix(w, w.rows, w.cols, "linear_backward_input", "w");
+  check_matrix(dy, dy.rows, w.rows, "linear_backward_input", "dy");
+  check_matrix(dx, dy.rows, w.cols, "linear_backward_input", "dx");
+  gemm(CblasNoTrans, CblasNoTrans, w.rows, dy, w, write == Write::accumulate ? 1.0F : 0.0F, dx);
+}
+
+void CpuBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw) {
+  check_matrix(dy, dy.rows, dy.cols, "linear_backward_weight", "dy");
+  check_matrix(x, dy.rows, x.cols, "linear_backward_weight", "x");
+  check_matrix(dw, dy.cols, x.cols, "linear_backward_weight", "dw");
+  if (dy.rows == 0) return;
+  gemm(CblasTrans, CblasNoTrans, dy.rows, dy, x, 1.0F, dw);
+}
+
+void CpuBackend::bias_backward(ConstMatrixView dy, float* dbias) {
+  check_matrix(dy, dy.rows, dy.cols, "bias_backward", "dy");
+  // Threads share the columns, so that the sum over the rows has one order.
+  parallel_rows(threads_, dy.cols, dy.rows, [&](std::int64_t begin, std::int64_t end) {
+    kernels_.column_sums(dy.as<float>() + begin, dy.stride, dy.rows, end - begin, dbias + begin);
+  });
+}
+
+}  // namespace longhaul::cpu

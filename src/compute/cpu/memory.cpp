@@ -1,0 +1,88 @@
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/parallel.h"
+#include "core/arena.h"
+#include "core/error.h"
+
+namespace longhaul::cpu {
+namespace {
+
+// Blocks of at least two huge pages are aligned to one, so that the kernel can use them.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+/// The value in bytes of a "Name:   123 kB" line of a /proc file; 0 when there is none.
+std::size_t proc_value(const char* path, const char* name) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
+  if (!file) return 0;
+  const std::size_t length = std::strlen(name);
+  char line[256];
+  while (std::fgets(line, sizeof line, file.get()) != nullptr) {
+    if (std::strncmp(line, name, length) == 0 && line[length] == ':') {
+      return static_cast<std::size_t>(std::strtoull(line + length + 1, nullptr, 10)) * 1024;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void* CpuBackend::allocate(std::size_t bytes) {
+  if (bytes == 0) bytes = Arena::kAlignment;
+  // The system may promise more than it has and end the process later, so ask for what is there.
+  const std::size_t available = memory_free();
+  const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : Arena::kAlignment;
+  void* data = nullptr;
+  if (available == 0 || bytes <= available) {
+    data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+  if (data == nullptr) {
+    user_error(
+        "Not enough host memory: {} bytes were asked for and {} are free. Use a smaller "
+        "micro-batch "
+        "or max_length, more recomputation, or more ranks on other machines",
+        bytes, available);
+  }
+  if (alignment == kHugePage) madvise(data, bytes, MADV_HUGEPAGE);  // a wish; failure is harmless
+  return data;
+}
+
+void CpuBackend::deallocate(void* data) noexcept { std::free(data); }
+
+std::size_t CpuBackend::memory_used() const { return proc_value("/proc/self/status", "VmRSS"); }
+
+std::size_t CpuBackend::memory_free() const { return proc_value("/proc/meminfo", "MemAvailable"); }
+
+void CpuBackend::copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) {
+  copy_on_device(device, host, bytes, stream);
+}
+
+void CpuBackend::copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) {
+  copy_on_device(host, device, bytes, stream);
+}
+
+void CpuBackend::copy_on_device(void* to, const void* from, std::size_t bytes, Stream /*stream*/) {
+  if (bytes == 0) return;
+  parallel_rows(threads_, static_cast<std::int64_t>(bytes), 1,
+                [&](std::int64_t begin, std::int64_t end) {
+                  std::memcpy(static_cast<std::byte*>(to) + begin,
+                              static_cast<const std::byte*>(from) + begin,
+                              static_cast<std::size_t>(end - begin));
+                });
+}
+
+void CpuBackend::fill_zero(void* data, std::size_t bytes, Stream /*stream*/) {
+  if (bytes == 0) return;
+  parallel_rows(threads_, static_cast<std::int64_t>(bytes), 1,
+                [&](std::int64_t begin, std::int64_t end) {
+                  std::memset(static_cast<std::byte*>(data) + begin, 0,
+                              static_cast<std::size_t>(end - begin));
+                });
+}
+
+}  // namespace longhaul::cpu

@@ -1,0 +1,29 @@
+#include <algorithm>
+
+#include "compute/cpu/checks.h"
+#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/parallel.h"
+
+namespace longhaul::cpu {
+
+void CpuBackend::rope(MatrixView x, int heads, const std::int32_t* positions,
+                      const RopeTable& table, RopeDirection direction) {
+  check_matrix(x, x.rows, x.cols, "rope", "x");
+  LONGHAUL_CHECK(heads > 0 && x.cols % (2 * heads) == 0, "rope: {} columns in {} heads", x.cols,
+                 heads);
+  if (x.rows == 0) return;
+  const auto [low, high] = std::minmax_element(positions, positions + x.rows);
+  LONGHAUL_CHECK(*low >= 0 && *high < table.max_position,
+                 "rope: positions {} to {}, but the table has {}", *low, *high, table.max_position);
+  const std::int64_t half = x.cols / heads / 2;
+  // The rotation is orthogonal, so its backward is the rotation by the opposite angle.
+  const float sign = direction == RopeDirection::forward ? 1.0F : -1.0F;
+  parallel_rows(threads_, x.rows, x.cols, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t at = positions[row] * half;
+      kernels_.rope(row_of(x, row), heads, half, table.cos + at, table.sin + at, sign);
+    }
+  });
+}
+
+}  // namespace longhaul::cpu

@@ -1,0 +1,32 @@
+// Work is complete when an op returns, so ordering costs nothing; handles are checked all the same,
+// because a mistake here would be a race on a device.
+#include "compute/cpu/cpu_backend.h"
+#include "core/error.h"
+
+namespace longhaul::cpu {
+
+Stream CpuBackend::compute_stream() const {
+  return Stream{const_cast<std::string*>(&stream_names_.front())};
+}
+
+Stream CpuBackend::create_stream(const char* name) {
+  return Stream{&stream_names_.emplace_back(name)};
+}
+
+Event CpuBackend::create_event() { return Event{&events_.emplace_back('\0')}; }
+
+void CpuBackend::record(Event event, Stream stream) {
+  LONGHAUL_CHECK(event.handle != nullptr && stream.handle != nullptr,
+                 "record: the event or the stream was never created");
+}
+
+void CpuBackend::wait(Stream stream, Event event) {
+  LONGHAUL_CHECK(event.handle != nullptr && stream.handle != nullptr,
+                 "wait: the event or the stream was never created");
+}
+
+void CpuBackend::synchronize(Stream stream) {
+  LONGHAUL_CHECK(stream.handle != nullptr, "synchronize: the stream was never created");
+}
+
+}  // namespace longhaul::cpu

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/coordinator.h"
+#include "core/log.h"
+#include "data/cache_builder.h"
+#include "data/length_policy.h"
+#include "data/micro_batch.h"
+#include "data/packing.h"
+#include "data/rejected_log.h"
+#include "data/row_encoder.h"
+#include "data/token_cache.h"
+
+namespace longhaul {
+
+struct DatasetOptions {
+  std::vector<std::filesystem::path> files;             // --dataset
+  std::vector<std::filesystem::path> validation_files;  // --val_dataset; then no row is split off
+  double split_dataset_ratio = 0.0;
+  std::uint64_t seed = 42;
+  std::int64_t max_length = 0;  // tokens of a pack, and so of a sample
+  TruncationStrategy truncation = TruncationStrategy::remove;
+  PackingMode packing = PackingMode::first_fit_decreasing;
+  RejectionPolicy rejections = RejectionPolicy::list;  // --strict
+  std::filesystem::path save_dir;          // gets rejected.jsonl; empty: none is written
+  std::filesystem::path token_cache_dir;   // empty: <save_dir>/cache
+  int threads = 0;                         // for tokenizing on this rank; 0: its share of the cores
+  std::int64_t block_bytes = kBlockBytes;  // part of the cache's key; only tests change it
+};
+
+/// What became of the rows of all files. read = kept + rejected.
+struct DatasetCounts {
+  std::int64_t read = 0;      // lines that are not blank
+  std::int64_t kept = 0;      // for training or validation
+  std::int64_t cut = 0;       // of the kept ones: in part
+  std::int64_t rejected = 0;  // not kept, over-long ones included
+};
+
+/// Memory for the documents of a micro-batch, reused between micro-batches.
+struct DocumentBuffer {
+  std::vector<Document> documents;  // views of what follows
+  std::vector<std::int32_t> tokens;
+  std::vector<float> weights;
+  TokenCache::Scratch scratch;
+};
+
+/// Where a sample comes from.
+struct SampleSource {
+  std::string file;
+  std::int64_t line = 0;
+};
+
+/// All samples of a run, on disk in the token cache, and which of them are trained on. Samples are
+/// numbered from 0 in file order over all files; rows that could not be encoded have no number, but
+/// samples that the length policy did not keep have one and a length of 0. Equal on all ranks.
+/// const methods are thread-safe.
+class Dataset {
+ public:
+  /// `scan` is what the cache was made from. Throws UserError for a bad split ratio, or with
+  /// TruncationStrategy::stop when a sample is too long.
+  Dataset(std::unique_ptr<TokenCache> cache, const DataScan& scan, std::string encoder_fingerprint,
+          const DatasetOptions& options);
+
+  [[nodiscard]] const DatasetCounts& counts() const { return counts_; }
+  /// One more than the largest sample number.
+  [[nodiscard]] std::int64_t size() const { return cache_->samples(); }
+  /// Sample numbers, ascending.
+  [[nodiscard]] std::span<const std::int64_t> training() const { return training_; }
+  [[nodiscard]] std::span<const std::int64_t> validation() const { return validation_; }
+  [[nodiscard]] std::int64_t training_tokens() const;
+  [[nodiscard]] std::int64_t validation_tokens() const;
+  [[nodiscard]] std::vector<Pack> training_packs() const;
+  [[nodiscard]] std::vector<Pack> validation_packs() const;
+
+  /// In tokens, after cutting.
+  [[nodiscard]] std::int64_t length(std::int64_t sample) const {
+    return lengths_[static_cast<std::size_t>(sample)];
+  }
+  [[nodiscard]] std::string id(std::int64_t sample) const;
+  [[nodiscard]] SampleSource source(std::int64_t sample) const;
+  /// Reads a sample as it is trained on. Throws UserError when the cache has been damaged.
+  void load(std::int64_t sample, EncodedSample& result) const;
+  /// Reads the samples of the packs number `numbers` of `packs`, in order; overwrites `buffer`.
+  /// Allocates only when a buffer must grow.
+  void load_packs(std::span<const Pack> packs, std::span<const std::int64_t> numbers,
+                  DocumentBuffer& buffer) const;
+
+  /// A JSON object of everything that decides which samples are trained on and how they are packed,
+  /// so that a resumed run can say what differs: "files", "encoder", "max_length",
+  /// "truncation_strategy", "packing", "split_dataset_ratio", "seed", "samples".
+  [[nodiscard]] std::string describe_identity() const;
+  /// SHA-256 of describe_identity().
+  [[nodiscard]] std::string fingerprint() const;
+
+  /// Every row that is not trained on as it was, in file order. Reads the cache.
+  [[nodiscard]] std::vector<UnkeptRow> unkept_rows() const;
+
+ private:
+  [[nodiscard]] KeptPart kept_part(std::int64_t sample) const;
+  void apply_length_policy_to_all();
+  void read_sample(std::int64_t sample, std::int32_t* tokens, float* weights,
+                   TokenCache::Scratch& scratch) const;
+  [[nodiscard]] std::int64_t count_tokens(std::span<const std::int64_t> samples) const;
+  [[nodiscard]] std::string describe_unkept(std::int64_t sample) const;
+
+  std::unique_ptr<TokenCache> cache_;
+  std::vector<DataFile> files_;
+  std::vector<std::string> file_hashes_;
+  std::string encoder_fingerprint_;
+  DatasetOptions options_;
+  DatasetCounts counts_;
+  std::vector<std::int64_t> lengths_;  // [samples], after cutting; 0: not kept
+  std::vector<std::int64_t> training_;
+  std::vector<std::int64_t> validation_;
+};
+
+/// From data files to samples: takes the token cache of an earlier run or tokenizes on all ranks
+/// together and writes it, applies the length policy, splits, writes rejected.jsonl, and says on
+/// rank 0 what was kept. A cache that is damaged or was made from something else is rebuilt.
+/// Collective; every failure is a CollectiveError on all ranks, for example when no row can be
+/// trained on.
+Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
+                        const RowEncoder& encoder, const Log& log);
+Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
+                        const SampleEncoder& encoder, const Log& log);
+
+}  // namespace longhaul

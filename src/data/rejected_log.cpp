@@ -1,0 +1,76 @@
+#include "data/rejected_log.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "core/error.h"
+#include "data/json_print.h"
+
+namespace longhaul {
+
+void write_rejected_log(const std::filesystem::path& file, const std::vector<UnkeptRow>& rows) {
+  std::filesystem::path temporary = file;
+  temporary += ".tmp";
+  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+  std::string line;
+  for (const UnkeptRow& row : rows) {
+    line = "{\"file\": ";
+    append_json_string(line, row.file);
+    line += fmt::format(", \"line\": {}, \"id\": ", row.line);
+    if (row.id.empty()) {
+      line += "null";
+    } else {
+      append_json_string(line, row.id);
+    }
+    line += ", \"reason\": ";
+    append_json_string(line, row.reason);
+    line +=
+        row.length < 0 ? ", \"length\": null}\n" : fmt::format(", \"length\": {}}}\n", row.length);
+    out << line;
+  }
+  out.close();
+  if (!out) {
+    user_error(
+        "{}: cannot be written: {}; see that the save directory exists, is writable and has "
+        "room",
+        temporary.string(), std::strerror(errno));
+  }
+  std::error_code error;
+  std::filesystem::rename(temporary, file, error);
+  if (error) user_error("{}: cannot be replaced: {}", file.string(), error.message());
+}
+
+std::string reason_group(const std::string& reason) {
+  for (const char* prefix : {"not JSON", "not UTF-8"}) {
+    if (reason.starts_with(prefix)) return prefix;
+  }
+  std::string group;
+  for (std::size_t i = 0; i < reason.size(); ++i) {
+    group += reason[i];
+    if (reason[i] != '"' && reason[i] != '[') continue;
+    const char closing = reason[i] == '"' ? '"' : ']';
+    const std::size_t end = reason.find(closing, i + 1);
+    if (end == std::string::npos) break;
+    group += closing == '"' ? "..." : "N";
+    group += closing;
+    i = end;
+  }
+  return group;
+}
+
+std::string describe_reasons(const std::map<std::string, std::int64_t>& counts) {
+  constexpr std::size_t kMost = 8;
+  std::vector<std::pair<std::string, std::int64_t>> order(counts.begin(), counts.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(order.size(), kMost); ++i) {
+    text += fmt::format("{}{} x {}", i == 0 ? "" : "; ", order[i].second, order[i].first);
+  }
+  if (order.size() > kMost) text += fmt::format("; and {} other reasons", order.size() - kMost);
+  return text;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/row_reader.h"
+
+namespace longhaul {
+
+/// A data file whose size has been looked up.
+struct DataFile {
+  std::filesystem::path path;
+  std::int64_t bytes = 0;
+};
+
+/// Looks a data file up. Throws UserError when it is absent, a directory, unreadable or empty.
+DataFile find_data_file(const std::filesystem::path& path);
+
+/// A piece of a data file: the lines that begin in bytes begin .. end - 1. Blocks let ranks and
+/// threads work on one file without reading what is before their part.
+struct RowBlock {
+  std::int32_t file = 0;  // index of the file
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+/// Every file cut into pieces of `block_bytes` bytes, the last of each shorter; in file order.
+std::vector<RowBlock> make_blocks(std::span<const DataFile> files, std::int64_t block_bytes);
+
+/// What is learnt about a block's bytes before anything is parsed.
+struct BlockSummary {
+  std::string sha256;          // of its bytes, hexadecimal
+  std::int64_t line_ends = 0;  // newline characters among them
+};
+BlockSummary summarize_block(const DataFile& file, const RowBlock& block);
+
+/// Calls `use` for each line of the block that is not blank, with its number in the file.
+/// line_ends_before: newline characters in the file before block.begin. Memory: the block and the
+/// rest of its last line. Throws UserError when reading fails or the file has become shorter.
+void for_each_line(const DataFile& file, const RowBlock& block, std::int64_t line_ends_before,
+                   const std::function<void(const LineReader::Line&)>& use);
+
+}  // namespace longhaul

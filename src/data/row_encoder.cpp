@@ -1,0 +1,59 @@
+#include "data/row_encoder.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "data/sha256.h"
+
+namespace longhaul {
+namespace {
+
+/// Goes up with every change of this module that changes what a row becomes.
+constexpr int kEncodingVersion = 1;
+
+}  // namespace
+
+std::int64_t EncodedSample::trained_tokens() const {
+  return std::count_if(weights.begin(), weights.end(), [](float w) { return w > 0.0F; });
+}
+
+RowEncoder RowEncoder::load(const std::filesystem::path& model_dir, const EncodeOptions& options) {
+  const TemplateFamily family =
+      options.template_family ? *options.template_family : detect_template(model_dir);
+  return RowEncoder(Tokenizer::load(model_dir), family, options);
+}
+
+RowEncoder::RowEncoder(Tokenizer tokenizer, TemplateFamily family, const EncodeOptions& options)
+    : tokenizer_(std::move(tokenizer)),
+      family_(family),
+      template_(make_chat_template(options.template_mode, family)),
+      policy_(make_loss_policy(options.loss_scale)),
+      fingerprint_(sha256_hex(fmt::format("rows {}\ntokenizer {}\ntemplate {} {}\nloss {}\n",
+                                          kEncodingVersion, tokenizer_.content_hash(),
+                                          name_of(options.template_mode), name_of(family),
+                                          name_of(options.loss_scale)))) {}
+
+RenderedRow RowEncoder::render(const Row& row) const {
+  RenderedRow rendered = template_->render(row);
+  policy_->apply(row, rendered);
+  return rendered;
+}
+
+EncodedSample RowEncoder::encode(const RenderedRow& rendered, Scratch& scratch) const {
+  EncodedSample sample;
+  sample.tokens.reserve(rendered.text.size() / 3);
+  sample.weights.reserve(rendered.text.size() / 3);
+  const std::string_view text = rendered.text;
+  for (const Piece& piece : rendered.pieces) {
+    tokenizer_.encode(text.substr(piece.begin, piece.end - piece.begin), scratch, sample.tokens);
+    sample.weights.resize(sample.tokens.size(), piece.weight);
+  }
+  if (!sample.weights.empty()) sample.weights[0] = 0.0F;
+  return sample;
+}
+
+EncodedSample RowEncoder::encode(const Row& row, Scratch& scratch) const {
+  return encode(render(row), scratch);
+}
+
+}  // namespace longhaul

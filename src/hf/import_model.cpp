@@ -1,0 +1,84 @@
+#include "hf/import_model.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/naming.h"
+#include "checkpoint/reader.h"
+#include "checkpoint/writer.h"
+#include "comm/coordinator.h"
+#include "core/error.h"
+#include "core/version.h"
+#include "hf/hf_model.h"
+#include "hf/tokenizer_files.h"
+
+namespace longhaul {
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string metadata_text(const HfModel& model) {
+  nlohmann::ordered_json json;
+  json["program_version"] = kVersion;
+  json["step"] = 0;
+  json["time"] = utc_now();
+  json["layout"] = {{"tp", 1}, {"cp", 1}, {"dp", 1}};
+  json["model"] = nlohmann::ordered_json::parse(model.config().json);
+  json["imported_from"] = std::filesystem::absolute(model.directory()).string();
+  return json.dump();
+}
+
+}  // namespace
+
+ImportReport import_model(const std::filesystem::path& model_directory,
+                          const std::filesystem::path& save) {
+  const HfModel model(model_directory);
+  if (const auto existing = find_checkpoint(save); existing) {
+    user_error("--output {}: already holds the checkpoint {}; choose another directory",
+               save.string(), existing->filename().string());
+  }
+  ImportReport report;
+  report.config = model.config();
+  report.notes = model.notes();
+  CheckpointContents contents;
+  contents.metadata = metadata_text(model);
+  for (const LogicalTensor& tensor : model.tensors()) {
+    // The writer takes the bytes straight out of the mapped files.
+    const StoredTensor stored = model.weights().tensor(tensor.name);
+    TensorSlab slab;
+    slab.path = checkpoint_path(tensor.name);
+    slab.dtype = stored.dtype;
+    slab.shape = stored.shape;
+    slab.offset.assign(stored.shape.size(), 0);
+    slab.extent = stored.shape;
+    slab.data = stored.bytes.data();
+    slab.row_stride = stored.shape.back();
+    contents.slabs.push_back(std::move(slab));
+    report.bytes += static_cast<std::int64_t>(stored.bytes.size());
+  }
+  report.tensors = contents.slabs.size();
+
+  const bool new_save = !std::filesystem::exists(save);
+  try {
+    const std::unique_ptr<Coordinator> solo = make_solo_coordinator();
+    const auto writer = make_synchronous_writer(*solo, {save, 0});
+    report.tokenizer_files = copy_tokenizer_files(model_directory, save / kTokenizerFolder);
+    writer->write(contents);
+    writer->finish();
+  } catch (...) {  // the writer removes its part; a directory that was not there goes altogether
+    std::error_code ignored;
+    if (new_save) std::filesystem::remove_all(save, ignored);
+    throw;
+  }
+  report.checkpoint = save / step_directory_name(0);
+  return report;
+}
+
+}  // namespace longhaul

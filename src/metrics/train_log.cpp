@@ -1,0 +1,189 @@
+#include "metrics/train_log.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/error.h"
+#include "metrics/file_io.h"
+
+namespace longhaul {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+/// Builds the object; remembers the numbers that JSON cannot spell.
+class LineBuilder {
+ public:
+  void add(const char* key, std::int64_t value) { line_[key] = value; }
+  void add(const char* key, double value) {
+    if (std::isfinite(value)) {
+      line_[key] = value;
+      return;
+    }
+    line_[key] = nullptr;
+    nonfinite_[key] = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  }
+  void add_null(const char* key) { line_[key] = nullptr; }
+  void add_flag(const char* key, bool value) { line_[key] = value; }
+  std::string take() {
+    if (!nonfinite_.empty()) line_["nonfinite"] = nonfinite_;
+    return line_.dump();
+  }
+
+ private:
+  OrderedJson line_ = OrderedJson::object();
+  OrderedJson nonfinite_ = OrderedJson::object();
+};
+
+struct KeptLine {
+  std::int64_t step;
+  double loss;
+  std::string text;
+};
+
+std::optional<KeptLine> parse_line(std::string_view text) {
+  const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) {
+    return std::nullopt;
+  }
+  double loss = std::numeric_limits<double>::quiet_NaN();
+  if (const auto found = line.find("loss"); found != line.end() && found->is_number()) {
+    loss = found->get<double>();
+  }
+  return KeptLine{line["step"].get<std::int64_t>(), loss, std::string(text)};
+}
+
+/// Reads the lines of `content` that a run resumed after `resume_step` keeps. A line whose step is
+/// not later than its predecessor's was written by a run that went back: it wins.
+std::vector<KeptLine> lines_to_keep(std::string_view content, std::int64_t resume_step,
+                                    TrainLogRecovery& recovery) {
+  std::vector<KeptLine> kept;
+  while (!content.empty()) {
+    const std::size_t end = content.find('\n');
+    const std::string_view text = content.substr(0, end);
+    content.remove_prefix(end == std::string_view::npos ? content.size() : end + 1);
+    auto line = parse_line(text);
+    if (!line) {
+      ++recovery.damaged;
+      continue;
+    }
+    while (!kept.empty() && kept.back().step >= line->step) {
+      kept.pop_back();
+      ++recovery.dropped;
+    }
+    if (line->step > resume_step) {
+      ++recovery.dropped;
+    } else {
+      kept.push_back(std::move(*line));
+    }
+  }
+  return kept;
+}
+
+std::string read_whole(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return {};
+  if (!std::filesystem::is_regular_file(path)) {
+    user_error("{}: is not a regular file; move it away", path.string());
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    user_error("{}: cannot be read; check its permissions", path.string());
+  }
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+double wall_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::string train_log_line(const StepMetrics& m) {
+  LineBuilder line;
+  line.add("step", m.step);
+  line.add("total_steps", m.total_steps);
+  line.add("epoch", m.epoch);
+  line.add("loss", m.loss);
+  line.add("grad_norm", m.grad_norm);
+  line.add("learning_rate", m.learning_rate);
+  line.add_flag("skipped", m.skipped);
+  if (m.eval_loss) line.add("eval_loss", *m.eval_loss);
+  line.add("tokens", m.tokens);
+  line.add("trained_tokens", m.trained_tokens);
+  line.add("padding_tokens", m.padding_tokens);
+  line.add("padding_share", m.padding_share());
+  line.add("samples", m.samples);
+  line.add("packs", m.packs);
+  line.add("consumed_samples", m.consumed_samples);
+  line.add("step_seconds", m.step_seconds);
+  line.add("tokens_per_second", m.tokens_per_second());
+  line.add("tokens_per_second_per_device", m.tokens_per_second_per_device());
+  line.add("trained_tokens_per_second", m.trained_tokens_per_second());
+  line.add("model_flops", m.model_flops);
+  line.add("model_tflops", m.model_tflops());
+  if (const auto mfu = m.mfu()) {
+    line.add("mfu", *mfu);
+  } else {
+    line.add_null("mfu");
+  }
+  line.add("devices", static_cast<std::int64_t>(m.devices));
+  line.add("data_seconds", m.seconds.data);
+  line.add("forward_seconds", m.seconds.forward);
+  line.add("backward_seconds", m.seconds.backward);
+  line.add("communication_seconds", m.seconds.communication);
+  line.add("optimizer_seconds", m.seconds.optimizer);
+  line.add("checkpoint_seconds", m.seconds.checkpoint);
+  line.add("memory_bytes", m.memory_bytes);
+  line.add("peak_memory_bytes", m.peak_memory_bytes);
+  line.add("time", wall_time());
+  return line.take();
+}
+
+TrainLog::TrainLog(std::filesystem::path path, std::int64_t resume_step) : path_(std::move(path)) {
+  const std::string content = read_whole(path_);
+  std::string repaired;
+  for (KeptLine& line : lines_to_keep(content, resume_step, recovery_)) {
+    repaired += line.text;
+    repaired += '\n';
+    recovery_.losses.push_back(line.loss);
+    ++recovery_.kept;
+  }
+  recovery_.missing = resume_step - recovery_.kept;
+  if (repaired != content) replace_file(path_, repaired);
+  file_ = open_for_append(path_, OpenMode::existing_or_new);
+}
+
+TrainLog::~TrainLog() {
+  if (file_ >= 0) ::close(file_);
+}
+
+TrainLog::TrainLog(TrainLog&& other) noexcept
+    : path_(std::move(other.path_)),
+      recovery_(std::move(other.recovery_)),
+      file_(std::exchange(other.file_, -1)) {}
+
+TrainLog& TrainLog::operator=(TrainLog&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(recovery_, other.recovery_);
+  std::swap(file_, other.file_);
+  return *this;
+}
+
+void TrainLog::write(const StepMetrics& metrics) {
+  std::string line = train_log_line(metrics);
+  line += '\n';
+  write_all(file_, line, path_);
+}
+
+void TrainLog::sync() { sync_file(file_, path_); }
+
+}  // namespace longhaul

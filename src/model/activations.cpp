@@ -1,0 +1,111 @@
+#include "model/activations.h"
+
+#include "core/error.h"
+
+namespace longhaul {
+namespace {
+
+/// Allocates buffers of one micro-batch of the largest size.
+class Allocator {
+ public:
+  Allocator(const LocalSizes& sizes, std::int64_t max_tokens, DType dtype, Arena& arena)
+      : sizes_(sizes), tokens_(max_tokens, sizes), dtype_(dtype), arena_(arena) {}
+
+  void* activation(std::int64_t rows, std::int64_t cols, const char* label) {
+    return arena_.allocate(static_cast<std::size_t>(rows * cols) * size_of(dtype_), label);
+  }
+  float* fp32(std::int64_t count, const char* label) {
+    return arena_.allocate_array<float>(count, label);
+  }
+
+  void allocate_attention_output(LayerActivations& a) {
+    a.attention = activation(tokens_.local, sizes_.q_cols, "attention output");
+    a.lse = fp32(sizes_.heads.heads * tokens_.local, "attention log-sum-exp");
+  }
+
+  void allocate_recomputable(LayerActivations& a) {
+    const std::int64_t kv_cols = 2 * sizes_.kv_cols;
+    a.normed_1 = activation(tokens_.sharded, sizes_.hidden, "input norm");
+    a.inv_rms_1 = fp32(tokens_.sharded, "input norm statistics");
+    a.q = activation(tokens_.local, sizes_.q_cols, "queries");
+    a.kv = activation(tokens_.stream, kv_cols, "keys and values");
+    if (sizes_.qk_norm) {
+      a.q_raw = activation(tokens_.local, sizes_.q_cols, "queries before QK norm");
+      a.kv_raw = activation(tokens_.local, kv_cols, "keys before QK norm");
+      a.inv_rms_q = fp32(tokens_.local * sizes_.heads.heads, "query norm statistics");
+      a.inv_rms_k = fp32(tokens_.local * sizes_.heads.kv_heads, "key norm statistics");
+    }
+    a.middle = activation(tokens_.sharded, sizes_.hidden, "hidden after attention");
+    a.normed_2 = activation(tokens_.sharded, sizes_.hidden, "post-attention norm");
+    a.inv_rms_2 = fp32(tokens_.sharded, "post-attention norm statistics");
+    a.gate_up = activation(tokens_.local, 2 * sizes_.ffn, "gate and up");
+    a.activated = activation(tokens_.local, sizes_.ffn, "SwiGLU output");
+  }
+
+  LayerScratch allocate_scratch() {
+    const std::int64_t kv_cols = 2 * sizes_.kv_cols;
+    LayerScratch s;
+    s.gathered = activation(tokens_.local, sizes_.hidden, "gathered hidden");
+    s.partial = activation(tokens_.local, sizes_.hidden, "partial hidden");
+    s.kv_local = activation(tokens_.local, kv_cols, "local keys and values");
+    s.kv_chunks = activation(tokens_.stream, kv_cols, "gathered keys and values");
+    s.d_kv = activation(tokens_.local, kv_cols, "key and value gradient");
+    s.d_kv_stream = fp32(tokens_.stream * kv_cols, "key and value gradient of the stream");
+    s.d_kv_chunks = fp32(tokens_.stream * kv_cols, "key and value gradient by chunks");
+    s.d_kv_local = fp32(tokens_.local * kv_cols, "reduced key and value gradient");
+    s.d_q = activation(tokens_.local, sizes_.q_cols, "query gradient");
+    s.d_attention = activation(tokens_.local, sizes_.q_cols, "attention output gradient");
+    s.d_activated = activation(tokens_.local, sizes_.ffn, "SwiGLU gradient");
+    s.d_normed = activation(tokens_.sharded, sizes_.hidden, "norm output gradient");
+    return s;
+  }
+
+  void* hidden(const char* label) { return activation(tokens_.sharded, sizes_.hidden, label); }
+
+ private:
+  const LocalSizes& sizes_;
+  TokenCounts tokens_;
+  DType dtype_;
+  Arena& arena_;
+};
+
+}  // namespace
+
+std::string_view name_of(Recompute mode) {
+  switch (mode) {
+    case Recompute::none:
+      return "none";
+    case Recompute::selective:
+      return "selective";
+    case Recompute::full:
+      return "full";
+  }
+  return "?";
+}
+
+Recompute parse_recompute(std::string_view text) {
+  for (const Recompute mode : {Recompute::none, Recompute::selective, Recompute::full}) {
+    if (text == name_of(mode)) return mode;
+  }
+  user_error("--recompute_granularity {}: choose none, selective or full", text);
+}
+
+Activations::Activations(const LocalSizes& sizes, std::int64_t max_tokens, Recompute mode,
+                         DType dtype, Arena& arena)
+    : mode_(mode), layers_(static_cast<std::size_t>(sizes.layers)) {
+  Allocator allocator(sizes, max_tokens, dtype, arena);
+  scratch_ = allocator.allocate_scratch();
+  LayerActivations shared;
+  if (mode == Recompute::full) allocator.allocate_attention_output(shared);
+  if (mode != Recompute::none) allocator.allocate_recomputable(shared);
+  for (LayerActivations& layer : layers_) {
+    layer = shared;
+    layer.input = allocator.hidden("layer input");
+    if (mode != Recompute::full) allocator.allocate_attention_output(layer);
+    if (mode == Recompute::none) allocator.allocate_recomputable(layer);
+  }
+  output_ = allocator.hidden("last layer's output");
+  d_hidden_ = allocator.hidden("hidden gradient");
+}
+
+}  // namespace longhaul

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "model/layer_context.h"
+
+namespace longhaul {
+
+/// The token embedding. Its rows are split over TP: each rank looks up the ids that it holds, and
+/// the sum over the group is scattered to the token-sharded hidden state.
+class Embedding {
+ public:
+  explicit Embedding(const ModelContext& context);
+
+  /// batch.ids -> output [sharded, H], overwritten.
+  void forward(const DeviceBatch& batch, const LayerScratch& scratch, MatrixView output) const;
+  /// d_hidden [sharded, H]: gradient of the output.
+  void backward(const DeviceBatch& batch, const LayerScratch& scratch, ConstMatrixView d_hidden,
+                GradientSink& sink) const;
+
+ private:
+  const ModelContext& context_;
+  int embedding_;
+};
+
+}  // namespace longhaul

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "core/matrix.h"
+
+namespace longhaul {
+
+/// Where the backward pass puts weight gradients.
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+  /// [rows, cols] fp32 of a parameter (by its index in the ParameterTable), to accumulate into.
+  virtual MatrixView gradient(int parameter) = 0;
+  /// The backward pass has issued the last contribution of this micro-batch to all parameters of
+  /// `layer`; -1 means those outside of layers.
+  virtual void complete(int layer) = 0;
+};
+
+}  // namespace longhaul

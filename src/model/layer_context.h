@@ -1,0 +1,34 @@
+#pragma once
+
+#include "compute/runtime.h"
+#include "model/activations.h"
+#include "model/device_batch.h"
+#include "model/gradient_sink.h"
+#include "model/local_sizes.h"
+#include "model/weights.h"
+
+namespace longhaul {
+
+/// What all blocks of the model share.
+struct ModelContext {
+  Runtime& runtime;
+  const LocalSizes& sizes;
+  const ParameterTable& table;
+  const Weights& weights;
+  RopeTable rope;
+  Stream gather_stream;  // K and V are gathered over CP here, beside the query projection
+  Event kv_ready;
+  Event kv_gathered;
+
+  [[nodiscard]] DType dtype() const { return runtime.backend.weight_dtype(); }
+  /// A [rows, cols] view of an activation buffer.
+  [[nodiscard]] MatrixView view(void* data, std::int64_t rows, std::int64_t cols) const {
+    return {data, dtype(), rows, cols};
+  }
+};
+
+/// Adds the gradient of one linear layer's weight and bias (bias_parameter -1: none).
+void accumulate_linear_gradient(const ModelContext& context, GradientSink& sink, ConstMatrixView dy,
+                                ConstMatrixView x, int weight_parameter, int bias_parameter);
+
+}  // namespace longhaul

@@ -1,0 +1,182 @@
+#include "model/parameter_table.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace longhaul {
+namespace {
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+LogicalTensor matrix(std::string name, std::int64_t rows, std::int64_t cols, TpSplit split) {
+  return {std::move(name), rows, cols, false, split};
+}
+
+LogicalTensor vector(std::string name, std::int64_t size, TpSplit split) {
+  return {std::move(name), size, 1, true, split};
+}
+
+void check_divides(int tp, std::int64_t count, const char* what) {
+  if (count % tp != 0) {
+    user_error(
+        "--tensor_model_parallel_size {} does not divide the model's {} {}; choose a divisor of {}",
+        tp, count, what, count);
+  }
+}
+
+/// Full tensor names of one layer.
+struct LayerNames {
+  std::string prefix;
+  [[nodiscard]] std::string operator()(const char* suffix) const { return prefix + suffix; }
+};
+
+}  // namespace
+
+std::vector<LogicalTensor> logical_tensors(const ModelConfig& config) {
+  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t q_rows = config.num_heads * config.head_dim;
+  const std::int64_t kv_rows = config.num_kv_heads * config.head_dim;
+  std::vector<LogicalTensor> list;
+  list.push_back(matrix("model.embed_tokens.weight", config.vocab_size, hidden, TpSplit::rows));
+  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
+    const LayerNames name{fmt::format("model.layers.{}.", layer)};
+    list.push_back(vector(name("input_layernorm.weight"), hidden, TpSplit::replicated));
+    const auto projection = [&](const char* which, std::int64_t rows) {
+      const std::string base = name("self_attn.") + which;
+      list.push_back(matrix(base + ".weight", rows, hidden, TpSplit::rows));
+      if (config.qkv_bias) list.push_back(vector(base + ".bias", rows, TpSplit::rows));
+    };
+    projection("q_proj", q_rows);
+    projection("k_proj", kv_rows);
+    projection("v_proj", kv_rows);
+    if (config.qk_norm) {
+      list.push_back(vector(name("self_attn.q_norm.weight"), config.head_dim, TpSplit::replicated));
+      list.push_back(vector(name("self_attn.k_norm.weight"), config.head_dim, TpSplit::replicated));
+    }
+    list.push_back(matrix(name("self_attn.o_proj.weight"), hidden, q_rows, TpSplit::columns));
+    list.push_back(vector(name("post_attention_layernorm.weight"), hidden, TpSplit::replicated));
+    list.push_back(
+        matrix(name("mlp.gate_proj.weight"), config.intermediate_size, hidden, TpSplit::rows));
+    list.push_back(
+        matrix(name("mlp.up_proj.weight"), config.intermediate_size, hidden, TpSplit::rows));
+    list.push_back(
+        matrix(name("mlp.down_proj.weight"), hidden, config.intermediate_size, TpSplit::columns));
+  }
+  list.push_back(vector("model.norm.weight", hidden, TpSplit::replicated));
+  if (!config.tie_word_embeddings) {
+    list.push_back(matrix("lm_head.weight", config.vocab_size, hidden, TpSplit::rows));
+  }
+  return list;
+}
+
+ParameterTable::ParameterTable(const ModelConfig& config, const ProcessGrid& grid)
+    : grid_(grid), tensors_(logical_tensors(config)) {
+  const int tp = grid.layout().tp;
+  check_divides(tp, config.num_heads, "attention heads");
+  check_divides(tp, config.num_kv_heads, "key/value heads");
+  check_divides(tp, config.intermediate_size, "rows of the MLP (intermediate_size)");
+  vocab_rows_ = round_up(config.vocab_size, tp) / tp;
+  vocab_begin_ = vocab_rows_ * grid.tp_rank();
+  vocab_valid_rows_ = std::clamp<std::int64_t>(config.vocab_size - vocab_begin_, 0, vocab_rows_);
+
+  const auto index_of = [&](const std::string& name) {
+    const auto found = std::find_if(tensors_.begin(), tensors_.end(),
+                                    [&](const LogicalTensor& t) { return t.name == name; });
+    LONGHAUL_CHECK(found != tensors_.end(), "no tensor {}", name);
+    return static_cast<int>(found - tensors_.begin());
+  };
+  // One parameter out of the TP parts of the named tensors, stacked by rows.
+  const auto add_stacked = [&](ParameterRole role, int layer,
+                               const std::vector<std::string>& names) {
+    Parameter parameter;
+    parameter.role = role;
+    parameter.layer = layer;
+    for (const std::string& name : names) {
+      const int index = index_of(name);
+      const LogicalTensor& tensor = tensors_[static_cast<std::size_t>(index)];
+      Rectangle piece{index, 0, 0, tensor.rows, tensor.cols, parameter.rows};
+      std::int64_t local_rows = tensor.rows;
+      if (role == ParameterRole::embedding || role == ParameterRole::lm_head) {
+        piece.row = vocab_begin_;
+        piece.rows = vocab_valid_rows_;
+        local_rows = vocab_rows_;
+      } else if (tensor.split == TpSplit::rows) {
+        piece.rows = local_rows = tensor.rows / tp;
+        piece.row = piece.rows * grid_.tp_rank();
+      } else if (tensor.split == TpSplit::columns) {
+        piece.cols = tensor.cols / tp;
+        piece.col = piece.cols * grid_.tp_rank();
+      } else {
+        parameter.replicated = true;
+      }
+      parameter.cols = piece.cols;
+      parameter.rows += local_rows;
+      parameter.weight_decay = !tensor.one_dimensional;
+      parameter.pieces.push_back(piece);
+    }
+    add(std::move(parameter));
+  };
+
+  add_stacked(ParameterRole::embedding, -1, {"model.embed_tokens.weight"});
+  for (int layer = 0; layer < config.num_layers; ++layer) {
+    const LayerNames name{fmt::format("model.layers.{}.", layer)};
+    add_stacked(ParameterRole::input_norm, layer, {name("input_layernorm.weight")});
+    add_stacked(ParameterRole::kv_proj, layer,
+                {name("self_attn.k_proj.weight"), name("self_attn.v_proj.weight")});
+    add_stacked(ParameterRole::q_proj, layer, {name("self_attn.q_proj.weight")});
+    if (config.qkv_bias) {
+      add_stacked(ParameterRole::kv_bias, layer,
+                  {name("self_attn.k_proj.bias"), name("self_attn.v_proj.bias")});
+      add_stacked(ParameterRole::q_bias, layer, {name("self_attn.q_proj.bias")});
+    }
+    if (config.qk_norm) {
+      add_stacked(ParameterRole::q_norm, layer, {name("self_attn.q_norm.weight")});
+      add_stacked(ParameterRole::k_norm, layer, {name("self_attn.k_norm.weight")});
+    }
+    add_stacked(ParameterRole::o_proj, layer, {name("self_attn.o_proj.weight")});
+    add_stacked(ParameterRole::post_attention_norm, layer,
+                {name("post_attention_layernorm.weight")});
+    add_stacked(ParameterRole::gate_up_proj, layer,
+                {name("mlp.gate_proj.weight"), name("mlp.up_proj.weight")});
+    add_stacked(ParameterRole::down_proj, layer, {name("mlp.down_proj.weight")});
+  }
+  add_stacked(ParameterRole::final_norm, -1, {"model.norm.weight"});
+  if (!config.tie_word_embeddings) add_stacked(ParameterRole::lm_head, -1, {"lm_head.weight"});
+}
+
+void ParameterTable::add(Parameter parameter) {
+  parameter.padded_rows = round_up(parameter.rows, grid_.dp_cp_size());
+  parameter.shard_rows = parameter.padded_rows / grid_.dp_cp_size();
+  parameters_.push_back(std::move(parameter));
+}
+
+int ParameterTable::find(ParameterRole role, int layer) const {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].role == role && parameters_[i].layer == layer) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+std::vector<Rectangle> ParameterTable::shard_rectangles(const Parameter& parameter,
+                                                        bool every_replica) const {
+  std::vector<Rectangle> owned;
+  if (parameter.replicated && grid_.tp_rank() != 0 && !every_replica) return owned;
+  const std::int64_t begin = parameter.shard_rows * grid_.dp_cp_rank();
+  const std::int64_t end = begin + parameter.shard_rows;
+  for (const Rectangle& piece : parameter.pieces) {
+    const std::int64_t first = std::max(begin, piece.parameter_row);
+    const std::int64_t last = std::min(end, piece.parameter_row + piece.rows);
+    if (first >= last) continue;
+    Rectangle part = piece;
+    part.row += first - piece.parameter_row;
+    part.rows = last - first;
+    part.parameter_row = first - begin;
+    owned.push_back(part);
+  }
+  return owned;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "comm/process_grid.h"
+#include "model/model_config.h"
+
+namespace longhaul {
+
+/// How tensor parallelism splits a tensor.
+enum class TpSplit : std::uint8_t { replicated, rows, columns };
+
+/// A tensor as Hugging Face names and stores it: [rows, cols], or [rows] when one_dimensional.
+struct LogicalTensor {
+  std::string name;  // "model.layers.0.self_attn.q_proj.weight"
+  std::int64_t rows = 0;
+  std::int64_t cols = 1;
+  bool one_dimensional = false;
+  TpSplit split = TpSplit::replicated;
+};
+
+/// All tensors of a model in Hugging Face order: what a safetensors export contains. lm_head.weight
+/// is left out when it is tied.
+std::vector<LogicalTensor> logical_tensors(const ModelConfig& config);
+
+/// A rectangle of a logical tensor, and where its top-left element lies in a parameter.
+struct Rectangle {
+  int tensor = 0;  // index into ParameterTable::tensors()
+  std::int64_t row = 0;
+  std::int64_t col = 0;
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  std::int64_t parameter_row = 0;  // first row within the parameter (or shard, see the function)
+};
+
+/// What a parameter is, within its layer.
+enum class ParameterRole : std::uint8_t {
+  embedding,
+  input_norm,
+  q_proj,
+  q_bias,
+  kv_proj,  // k rows, then v rows
+  kv_bias,
+  q_norm,
+  k_norm,
+  o_proj,
+  post_attention_norm,
+  gate_up_proj,  // gate rows, then up rows
+  down_proj,
+  final_norm,
+  lm_head,
+};
+
+/// One matrix that this rank computes with: its TP part of one or two stacked logical tensors,
+/// row-major [rows, cols]. For gradients and the optimizer the rows are split again over the
+/// dp_cp group: padded_rows is rows rounded up to a multiple of the group, and rank i of the group
+/// owns rows [i * shard_rows, (i + 1) * shard_rows).
+struct Parameter {
+  ParameterRole role{};
+  int layer = -1;  // -1: not in a layer
+  std::int64_t rows = 0;
+  std::int64_t cols = 1;
+  std::int64_t padded_rows = 0;
+  std::int64_t shard_rows = 0;
+  bool weight_decay = false;      // matrices yes, norms and biases no
+  bool replicated = false;        // every TP rank holds the same values
+  std::vector<Rectangle> pieces;  // the TP part: which rectangle of which tensor lies where
+
+  [[nodiscard]] std::int64_t size() const { return rows * cols; }
+  [[nodiscard]] std::int64_t padded_size() const { return padded_rows * cols; }
+  [[nodiscard]] std::int64_t shard_size() const { return shard_rows * cols; }
+};
+
+/// All parameters of one rank, in the order of the forward pass.
+class ParameterTable {
+ public:
+  /// Throws UserError when TP does not divide the heads, the KV heads or the MLP.
+  ParameterTable(const ModelConfig& config, const ProcessGrid& grid);
+
+  [[nodiscard]] const std::vector<LogicalTensor>& tensors() const { return tensors_; }
+  [[nodiscard]] const std::vector<Parameter>& parameters() const { return parameters_; }
+  /// Index of a parameter, or -1 when the model has none such (no bias, tied head, ...).
+  [[nodiscard]] int find(ParameterRole role, int layer = -1) const;
+  /// Rows of the embedding on this rank start here; the vocabulary is padded to a multiple of TP.
+  [[nodiscard]] std::int64_t vocab_begin() const { return vocab_begin_; }
+  /// Rows of the vocabulary on this rank, padding included, and those that are real.
+  [[nodiscard]] std::int64_t vocab_rows() const { return vocab_rows_; }
+  [[nodiscard]] std::int64_t vocab_valid_rows() const { return vocab_valid_rows_; }
+
+  /// The rectangles of `parameter` in this rank's optimizer shard; parameter_row counts from the
+  /// shard's first row. With `every_replica` false, a replicated parameter belongs to TP rank 0
+  /// alone (for writing); with true, each TP rank gets it (for reading).
+  [[nodiscard]] std::vector<Rectangle> shard_rectangles(const Parameter& parameter,
+                                                        bool every_replica) const;
+
+ private:
+  void add(Parameter parameter);
+
+  ProcessGrid grid_;
+  std::vector<LogicalTensor> tensors_;
+  std::vector<Parameter> parameters_;
+  std::int64_t vocab_begin_ = 0;
+  std::int64_t vocab_rows_ = 0;
+  std::int64_t vocab_valid_rows_ = 0;
+};
+
+}  // namespace longhaul

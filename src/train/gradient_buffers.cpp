@@ -1,0 +1,124 @@
+#include "train/gradient_buffers.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace longhaul {
+
+GradientBuffers::GradientBuffers(Runtime& runtime, const ParameterTable& table,
+                                 const ShardLayout& layout, Arena& arena)
+    : runtime_(runtime),
+      table_(table),
+      layout_(layout),
+      shards_(arena.allocate_array<float>(layout.size(), "gradient shards")) {
+  if (direct()) return;
+  // Offsets within the bucket of each layer, and the largest layer.
+  const std::size_t count = table.parameters().size();
+  bucket_offset_.resize(count);
+  reduced_offset_.resize(count);
+  std::int64_t layer_whole = 0;
+  std::int64_t layer_reduced = 0;
+  std::int64_t edge_whole = 0;
+  std::int64_t edge_reduced = 0;
+  std::int64_t whole = 0;
+  std::int64_t reduced = 0;
+  int current = kFree;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Parameter& parameter = table.parameters()[i];
+    const bool edge = parameter.layer < 0;
+    if (!edge && parameter.layer != current) {
+      current = parameter.layer;
+      whole = 0;
+      reduced = 0;
+    }
+    std::int64_t& at_whole = edge ? edge_whole : whole;
+    std::int64_t& at_reduced = edge ? edge_reduced : reduced;
+    bucket_offset_[i] = at_whole;
+    reduced_offset_[i] = at_reduced;
+    at_whole += parameter.padded_size();
+    at_reduced += parameter.shard_size();
+    layer_whole = std::max(layer_whole, whole);
+    layer_reduced = std::max(layer_reduced, reduced);
+  }
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    const bool edge = i == 2;
+    Bucket& bucket = buckets_[i];
+    bucket.whole_size = edge ? edge_whole : layer_whole;
+    bucket.whole = arena.allocate_array<float>(bucket.whole_size, "gradient bucket");
+    bucket.reduced =
+        arena.allocate_array<float>(edge ? edge_reduced : layer_reduced, "reduced gradient bucket");
+    bucket.filled = runtime.backend.create_event();
+    bucket.reduced_event = runtime.backend.create_event();
+  }
+}
+
+void GradientBuffers::start_step() {
+  runtime_.backend.fill_zero(shards_, static_cast<std::size_t>(layout_.size()) * sizeof(float),
+                             runtime_.backend.compute_stream());
+}
+
+GradientBuffers::Bucket& GradientBuffers::bucket_of(int layer) {
+  return layer < 0 ? buckets_[2] : buckets_[static_cast<std::size_t>(layer % 2)];
+}
+
+MatrixView GradientBuffers::gradient(int parameter) {
+  const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
+  if (direct()) return {shards_ + layout_.offset(parameter), DType::f32, p.rows, p.cols};
+  Bucket& bucket = bucket_of(p.layer);
+  if (bucket.layer != p.layer || bucket.reducing) open(bucket, p.layer);
+  return {bucket.whole + bucket_offset_[static_cast<std::size_t>(parameter)], DType::f32, p.rows,
+          p.cols};
+}
+
+void GradientBuffers::open(Bucket& bucket, int layer) {
+  drain(bucket);
+  bucket.layer = layer;
+  runtime_.backend.fill_zero(bucket.whole,
+                             static_cast<std::size_t>(bucket.whole_size) * sizeof(float),
+                             runtime_.backend.compute_stream());
+}
+
+void GradientBuffers::complete(int layer) {
+  if (direct()) return;
+  Bucket& bucket = bucket_of(layer);
+  LONGHAUL_CHECK(bucket.layer == layer && !bucket.reducing, "layer {} has no open bucket", layer);
+  Backend& backend = runtime_.backend;
+  Communicator& group = *runtime_.comms.dp_cp;
+  const Stream stream = runtime_.comm_stream;
+  backend.record(bucket.filled, backend.compute_stream());
+  backend.wait(stream, bucket.filled);
+  group.group_start();
+  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
+    const Parameter& p = table_.parameters()[i];
+    if (p.layer != layer) continue;
+    group.reduce_scatter(bucket.whole + bucket_offset_[i], bucket.reduced + reduced_offset_[i],
+                         p.shard_size(), DType::f32, "gradients.reduce_scatter", stream);
+  }
+  group.group_end();
+  backend.record(bucket.reduced_event, stream);
+  bucket.reducing = true;
+}
+
+void GradientBuffers::drain(Bucket& bucket) {
+  if (!bucket.reducing) return;
+  runtime_.backend.wait(runtime_.backend.compute_stream(), bucket.reduced_event);
+  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
+    const Parameter& p = table_.parameters()[i];
+    if (p.layer != bucket.layer) continue;
+    runtime_.backend.accumulate(bucket.reduced + reduced_offset_[i],
+                                shards_ + layout_.offset(static_cast<int>(i)), p.shard_size());
+  }
+  bucket.layer = kFree;
+  bucket.reducing = false;
+}
+
+void GradientBuffers::finish_step() {
+  for (Bucket& bucket : buckets_) drain(bucket);
+  // Norm weights see only this TP rank's tokens, QK norm weights only its heads.
+  const std::int64_t begin = layout_.replicated_begin();
+  runtime_.comms.tp->all_reduce(shards_ + begin, layout_.size() - begin, DType::f32, ReduceOp::sum,
+                                "gradients.sum_replicated", runtime_.backend.compute_stream());
+}
+
+}  // namespace longhaul

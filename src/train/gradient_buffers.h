@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "compute/runtime.h"
+#include "core/arena.h"
+#include "model/gradient_sink.h"
+#include "train/shard_layout.h"
+
+namespace longhaul {
+
+/// Gradients of one step. A layer's gradients are produced in an fp32 bucket; when the backward
+/// pass leaves the layer, the bucket is reduce-scattered over dp_cp on the communication stream,
+/// while the next layer fills the other bucket, and added to this rank's fp32 gradient shard.
+/// Without a dp_cp group (size 1) the backward pass accumulates into the shard itself.
+class GradientBuffers final : public GradientSink {
+ public:
+  GradientBuffers(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
+                  Arena& arena);
+
+  /// Clears the shards: before the first micro-batch of a step.
+  void start_step();
+  MatrixView gradient(int parameter) override;
+  void complete(int layer) override;
+  /// After the last micro-batch: waits for reductions, and sums over TP what every TP rank holds.
+  void finish_step();
+
+  /// This rank's gradient shards, laid out by ShardLayout.
+  [[nodiscard]] float* shards() const { return shards_; }
+
+ private:
+  /// One reusable set of whole gradients and the shards that their reduction gives.
+  struct Bucket {
+    float* whole = nullptr;    // all parameters of a layer, padded
+    float* reduced = nullptr;  // their shards
+    std::int64_t whole_size = 0;
+    int layer = kFree;      // whose gradients it holds
+    bool reducing = false;  // handed to the communication stream
+    Event filled{};
+    Event reduced_event{};
+  };
+  static constexpr int kFree = -2;
+
+  [[nodiscard]] bool direct() const { return runtime_.comms.dp_cp->size() == 1; }
+  [[nodiscard]] Bucket& bucket_of(int layer);
+  void open(Bucket& bucket, int layer);
+  /// Adds a bucket's reduced shards to the step's, and frees it.
+  void drain(Bucket& bucket);
+
+  Runtime& runtime_;
+  const ParameterTable& table_;
+  const ShardLayout& layout_;
+  float* shards_ = nullptr;
+  // Two for the layers in turn, one for the embedding, the head and the final norm, which stays
+  // open during the whole backward pass.
+  std::array<Bucket, 3> buckets_;
+  std::vector<std::int64_t> bucket_offset_;   // of a parameter within its bucket
+  std::vector<std::int64_t> reduced_offset_;  // of its shard within the bucket's shards
+};
+
+}  // namespace longhaul

@@ -1,0 +1,130 @@
+#include "train/model_state.h"
+
+#include <algorithm>
+
+#include "checkpoint/naming.h"
+#include "core/error.h"
+
+namespace longhaul {
+namespace {
+
+constexpr DType kStateType = DType::f32;
+
+/// Fills one kind of state (master, exp_avg, ...) of every parameter through read(tensor,
+/// rectangle, out), which gives a rectangle as contiguous fp32 rows.
+template <typename Read>
+void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
+                 float* device_shards, Read read) {
+  std::vector<float> host;
+  for (std::size_t i = 0; i < table.parameters().size(); ++i) {
+    const Parameter& parameter = table.parameters()[i];
+    // Padding rows, of the shard and of the vocabulary, stay zero.
+    host.assign(static_cast<std::size_t>(parameter.shard_size()), 0.0F);
+    for (const Rectangle& rectangle : table.shard_rectangles(parameter, /*every_replica=*/true)) {
+      read(table.tensors()[static_cast<std::size_t>(rectangle.tensor)], rectangle,
+           host.data() + rectangle.parameter_row * parameter.cols);
+    }
+    Backend& backend = runtime.backend;
+    backend.copy_to_device(device_shards + layout.offset(static_cast<int>(i)), host.data(),
+                           host.size() * sizeof(float), backend.compute_stream());
+    backend.synchronize(backend.compute_stream());  // `host` is used again
+  }
+}
+
+std::vector<std::int64_t> extents(const LogicalTensor& tensor, std::int64_t rows,
+                                  std::int64_t cols) {
+  return tensor.one_dimensional ? std::vector{rows} : std::vector{rows, cols};
+}
+
+}  // namespace
+
+void load_weights(Runtime& runtime, const ParameterTable& table, const WeightSource& source,
+                  TrainingMemory& memory) {
+  runtime.coordinator.together([&] {
+    fill_shards(runtime, table, memory.layout(), memory.optimizer().master(),
+                [&](const LogicalTensor& tensor, const Rectangle& rectangle, float* out) {
+                  source.read(tensor, rectangle, out);
+                });
+  });
+  memory.optimizer().round_weights();
+  memory.weights().gather();
+}
+
+void load_training_state(Runtime& runtime, const ParameterTable& table,
+                         const CheckpointReader& reader, TrainingMemory& memory) {
+  const auto fill = [&](const char* kind, float* shards) {
+    fill_shards(runtime, table, memory.layout(), shards,
+                [&](const LogicalTensor& tensor, const Rectangle& r, float* out) {
+                  const std::string path = optimizer_path(kind, tensor.name);
+                  if (reader.find(path) == nullptr) {
+                    user_error(
+                        "{}: holds no optimizer state ({} is missing), so a run cannot be resumed "
+                        "from it; to start a new run from its weights, give it as --model",
+                        reader.directory().string(), display_name(path));
+                  }
+                  reader.read(path, extents(tensor, r.row, r.col), extents(tensor, r.rows, r.cols),
+                              out, r.cols);
+                });
+  };
+  runtime.coordinator.together([&] {
+    fill("master", memory.optimizer().master());
+    fill("exp_avg", memory.optimizer().exp_avg());
+    fill("exp_avg_sq", memory.optimizer().exp_avg_sq());
+  });
+  memory.optimizer().round_weights();
+  memory.weights().gather();
+}
+
+StateSnapshot::StateSnapshot(Runtime& runtime, const ParameterTable& table, TrainingMemory& memory)
+    : runtime_(runtime) {
+  for (std::size_t i = 0; i < table.parameters().size(); ++i) {
+    const Parameter& parameter = table.parameters()[i];
+    const std::int64_t offset = memory.layout().offset(static_cast<int>(i));
+    for (const Rectangle& r : table.shard_rectangles(parameter, /*every_replica=*/false)) {
+      const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(r.tensor)];
+      const std::int64_t cols = parameter.cols;
+      add(checkpoint_path(tensor.name), runtime.backend.weight_dtype(), tensor, r,
+          memory.weights().shard(static_cast<int>(i)).data, cols);
+      ShardedAdamW& optimizer = memory.optimizer();
+      add(optimizer_path("master", tensor.name), kStateType, tensor, r, optimizer.master() + offset,
+          cols);
+      add(optimizer_path("exp_avg", tensor.name), kStateType, tensor, r,
+          optimizer.exp_avg() + offset, cols);
+      add(optimizer_path("exp_avg_sq", tensor.name), kStateType, tensor, r,
+          optimizer.exp_avg_sq() + offset, cols);
+    }
+  }
+}
+
+void StateSnapshot::add(const std::string& path, DType dtype, const LogicalTensor& tensor,
+                        const Rectangle& r, const void* shard, std::int64_t cols) {
+  const auto row_bytes = static_cast<std::size_t>(cols) * size_of(dtype);
+  const std::size_t bytes = static_cast<std::size_t>(r.rows) * row_bytes;
+  const auto* device =
+      static_cast<const std::byte*>(shard) + static_cast<std::size_t>(r.parameter_row) * row_bytes;
+  sources_.push_back({device, bytes, bytes_});
+  bytes_ += bytes;
+  TensorSlab slab;
+  slab.path = path;
+  slab.dtype = dtype;
+  slab.shape = extents(tensor, tensor.rows, tensor.cols);
+  slab.offset = extents(tensor, r.row, r.col);
+  slab.extent = extents(tensor, r.rows, r.cols);
+  slab.row_stride = slab.extent.back();
+  slabs_.push_back(std::move(slab));
+}
+
+const std::vector<TensorSlab>& StateSnapshot::take() {
+  host_.resize(bytes_);
+  Backend& backend = runtime_.backend;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    const Source& source = sources_[i];
+    std::byte* const host = host_.data() + source.offset;
+    backend.copy_to_host(host, source.device, source.bytes, backend.compute_stream());
+    slabs_[i].data = host;
+  }
+  backend.synchronize(backend.compute_stream());
+  return slabs_;
+}
+
+}  // namespace longhaul

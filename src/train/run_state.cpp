@@ -1,0 +1,97 @@
+#include "train/run_state.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/error.h"
+#include "core/version.h"
+
+namespace longhaul {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Keys of config.json that change nothing in the numbers of a training run.
+constexpr const char* kIrrelevantModelKeys[] = {
+    "_name_or_path", "transformers_version", "dtype",        "torch_dtype",
+    "use_cache",     "bos_token_id",         "eos_token_id", "pad_token_id",
+    "architectures", "_attn_implementation",
+};
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Json comparable_model(const std::string& text) {
+  Json model = Json::parse(text);
+  for (const char* key : kIrrelevantModelKeys) model.erase(key);
+  return model;
+}
+
+/// Lines "key: theirs -> ours" for every leaf in which two JSON values differ.
+void list_differences(const Json& saved, const Json& now, const std::string& path,
+                      std::vector<std::string>& lines) {
+  if (saved == now) return;
+  if (saved.is_object() && now.is_object()) {
+    for (const auto& [key, value] : saved.items()) {
+      list_differences(value, now.contains(key) ? now[key] : Json(), path + "." + key, lines);
+    }
+    for (const auto& [key, value] : now.items()) {
+      if (!saved.contains(key)) list_differences(Json(), value, path + "." + key, lines);
+    }
+    return;
+  }
+  lines.push_back(
+      fmt::format("  {}: the checkpoint has {}, this run {}", path, saved.dump(), now.dump()));
+}
+
+}  // namespace
+
+std::string to_metadata(const RunState& state, const RunRecord& record) {
+  Json json;
+  json["program_version"] = kVersion;
+  json["step"] = state.step;
+  json["time"] = utc_now();
+  json["state"] = {{"updates", state.updates},
+                   {"skipped_in_a_row", state.skipped_in_a_row},
+                   {"consumed_samples", state.consumed_samples}};
+  json["layout"] = {{"tp", record.layout.tp}, {"cp", record.layout.cp}, {"dp", record.layout.dp}};
+  json["backend"] = record.backend;
+  json["model"] = Json::parse(record.config.json);
+  json["data"] = Json::parse(record.data_identity);
+  json["args"] = Json::parse(record.options.to_json());
+  return json.dump();
+}
+
+RunState resume_state(const std::string& metadata, const RunRecord& record,
+                      const std::string& source) {
+  const Json json = Json::parse(metadata);
+  if (!json.contains("state")) {
+    user_error(
+        "{}: was not written by a training run (it holds weights only), so it cannot be resumed; "
+        "to "
+        "start a new run from its weights, give it as --model and choose another --save",
+        source);
+  }
+  std::vector<std::string> lines;
+  list_differences(comparable_model(json["model"].dump()), comparable_model(record.config.json),
+                   "model", lines);
+  list_differences(json["data"], Json::parse(record.data_identity), "data", lines);
+  if (!lines.empty()) {
+    user_error(
+        "{}: was written by a run that cannot be continued with these settings:\n{}\nGive the same "
+        "model and data to resume, or choose another --save directory to start a new run",
+        source, fmt::join(lines, "\n"));
+  }
+  const Json& state = json["state"];
+  return {json["step"].get<std::int64_t>(), state["updates"].get<std::int64_t>(),
+          state["skipped_in_a_row"].get<int>(), state["consumed_samples"].get<std::int64_t>()};
+}
+
+}  // namespace longhaul

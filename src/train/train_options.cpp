@@ -1,0 +1,112 @@
+#include "train/train_options.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace longhaul {
+namespace {
+
+template <typename T>
+void check_at_least(const char* flag, T value, T minimum) {
+  if (value < minimum) user_error("--{} {}: must be at least {}", flag, value, minimum);
+}
+
+void check_range(const char* flag, double value, double low, double high) {
+  if (!(value >= low && value < high)) {
+    user_error("--{} {}: must be at least {} and below {}", flag, value, low, high);
+  }
+}
+
+}  // namespace
+
+void TrainOptions::validate() const {
+  if (model.empty())
+    user_error("--model is missing: a Hugging Face model directory or a checkpoint");
+  if (dataset.empty()) user_error("--dataset is missing: a JSON-lines file of conversations");
+  if (save.empty()) user_error("--save is missing: the directory for checkpoints and logs");
+  check_at_least<std::int64_t>("max_length", max_length, 2);
+  check_at_least<std::int64_t>("micro_bs", micro_bs, 1);
+  check_at_least<std::int64_t>("global_bs", global_bs, 1);
+  check_at_least("tensor_model_parallel_size", tensor_model_parallel_size, 0);
+  check_at_least("context_parallel_size", context_parallel_size, 0);
+  if (pipeline_model_parallel_size != 1) {
+    user_error(
+        "--pipeline_model_parallel_size {}: only 1 is supported; raise "
+        "--tensor_model_parallel_size or --context_parallel_size instead",
+        pipeline_model_parallel_size);
+  }
+  check_at_least("threads", threads, 0);
+  if (train_iters) check_at_least<std::int64_t>("train_iters", *train_iters, 1);
+  if (epochs) check_at_least<std::int64_t>("epochs", *epochs, 1);
+  check_range("split_dataset_ratio", split_dataset_ratio, 0.0, 1.0);
+  if (split_dataset_ratio > 0 && !val_dataset.empty()) {
+    user_error("--val_dataset and --split_dataset_ratio {} exclude each other: keep one",
+               split_dataset_ratio);
+  }
+  check_range("lr", lr, 0.0, 1e6);
+  check_range("min_lr", min_lr, 0.0, 1e6);
+  if (min_lr > lr) user_error("--min_lr {} is above --lr {}", min_lr, lr);
+  parse_decay_style(lr_decay_style);
+  check_range("lr_warmup_fraction", lr_warmup_fraction, 0.0, 1.0);
+  check_at_least<std::int64_t>("lr_warmup_iters", lr_warmup_iters, 0);
+  if (lr_warmup_fraction > 0 && lr_warmup_iters > 0) {
+    user_error("--lr_warmup_fraction {} and --lr_warmup_iters {} exclude each other: keep one",
+               lr_warmup_fraction, lr_warmup_iters);
+  }
+  check_range("weight_decay", weight_decay, 0.0, 1e6);
+  check_range("adam_beta1", adam_beta1, 0.0, 1.0);
+  check_range("adam_beta2", adam_beta2, 0.0, 1.0);
+  if (!(adam_eps > 0)) user_error("--adam_eps {}: must be above 0", adam_eps);
+  check_range("clip_grad", clip_grad, 0.0, 1e30);
+  check_at_least("max_skipped_steps", max_skipped_steps, 1);
+  check_at_least<std::int64_t>("save_interval", save_interval, 1);
+  check_at_least("save_total_limit", save_total_limit, 0);
+  check_at_least<std::int64_t>("eval_interval", eval_interval, 0);
+  check_at_least<std::int64_t>("log_interval", log_interval, 1);
+  if (port < 1 || port > 65535) user_error("--port {}: must be between 1 and 65535", port);
+}
+
+AdamWOptions TrainOptions::adamw() const {
+  return {adam_beta1, adam_beta2, adam_eps, weight_decay};
+}
+
+std::string TrainOptions::to_json() const {
+  nlohmann::ordered_json json;
+  json["model"] = model;
+  json["dataset"] = dataset;
+  json["val_dataset"] = val_dataset;
+  json["split_dataset_ratio"] = split_dataset_ratio;
+  json["max_length"] = max_length;
+  json["packing"] = packing;
+  json["truncation_strategy"] = truncation_strategy;
+  json["template_mode"] = template_mode;
+  json["loss_scale"] = loss_scale;
+  json["strict"] = strict;
+  json["backend"] = backend;
+  json["micro_bs"] = micro_bs;
+  json["global_bs"] = global_bs;
+  json["recompute_granularity"] = recompute_granularity;
+  if (epochs) json["epochs"] = *epochs;
+  if (train_iters) json["train_iters"] = *train_iters;
+  json["seed"] = seed;
+  json["lr"] = lr;
+  json["min_lr"] = min_lr;
+  json["lr_decay_style"] = lr_decay_style;
+  json["lr_warmup_fraction"] = lr_warmup_fraction;
+  json["lr_warmup_iters"] = lr_warmup_iters;
+  json["weight_decay"] = weight_decay;
+  json["adam_beta1"] = adam_beta1;
+  json["adam_beta2"] = adam_beta2;
+  json["adam_eps"] = adam_eps;
+  json["clip_grad"] = clip_grad;
+  json["max_skipped_steps"] = max_skipped_steps;
+  json["save"] = save;
+  json["save_interval"] = save_interval;
+  json["save_total_limit"] = save_total_limit;
+  json["eval_interval"] = eval_interval;
+  return json.dump();
+}
+
+}  // namespace longhaul

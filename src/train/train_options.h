@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/learning_rate.h"
+#include "train/sharded_adamw.h"
+
+namespace longhaul {
+
+/// Everything that `longhaul train` can be told, under the names of its flags.
+struct TrainOptions {
+  // Model and data
+  std::string model;
+  std::vector<std::string> dataset;
+  std::string val_dataset;
+  double split_dataset_ratio = 0.0;
+  std::int64_t max_length = 64000;
+  bool packing = true;
+  std::string truncation_strategy = "delete";
+  std::string template_mode = "hf";
+  std::string loss_scale = "default";
+  bool strict = false;
+  std::string token_cache_dir;
+
+  // Layout
+  std::string backend = "auto";
+  int tensor_model_parallel_size = 0;  // 0: chosen
+  int context_parallel_size = 0;
+  int pipeline_model_parallel_size = 1;
+  std::int64_t micro_bs = 8;
+  std::int64_t global_bs = 64;
+  std::string recompute_granularity = "auto";
+  int threads = 0;  // per rank; 0: the host's cores divided by its ranks
+
+  // Length of the run
+  std::optional<std::int64_t> epochs;       // neither given: one epoch
+  std::optional<std::int64_t> train_iters;  // both given: whichever ends first
+  std::uint64_t seed = 42;
+
+  // Optimizer
+  double lr = 1e-5;
+  double min_lr = 0.0;
+  std::string lr_decay_style = "cosine";
+  double lr_warmup_fraction = 0.0;
+  std::int64_t lr_warmup_iters = 0;
+  double weight_decay = 0.1;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.95;
+  double adam_eps = 1e-8;
+  double clip_grad = 1.0;
+  int max_skipped_steps = 10;
+
+  // Checkpoints, evaluation, log
+  std::string save;
+  std::string resume = "auto";
+  std::int64_t save_interval = 50;
+  int save_total_limit = 0;
+  std::int64_t eval_interval = 0;  // 0: as save_interval
+  std::int64_t log_interval = 1;
+  int port = 29900;
+
+  /// Throws UserError for values that are impossible or contradict each other, naming the flags.
+  void validate() const;
+  [[nodiscard]] AdamWOptions adamw() const;
+  /// Flag names and values as a JSON object text: what a checkpoint and TensorBoard record.
+  [[nodiscard]] std::string to_json() const;
+};
+
+}  // namespace longhaul

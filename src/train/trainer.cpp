@@ -1,0 +1,324 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/stopwatch.h"
+#include "core/version.h"
+#include "metrics/model_flops.h"
+
+namespace longhaul {
+namespace {
+
+// Memory left to the system and to buffers outside of the plan (data, checkpoint copies).
+constexpr double kUsableShareOfFreeMemory = 0.9;
+constexpr std::size_t kNamedSamples = 20;
+
+}  // namespace
+
+Trainer::Trainer(Runtime& runtime, const TrainOptions& options, const ModelConfig& config,
+                 const ParameterTable& table, const Dataset& dataset)
+    : runtime_(runtime),
+      options_(options),
+      config_(config),
+      table_(table),
+      dataset_(dataset),
+      micro_bs_(options.micro_bs) {
+  packs_ = dataset.training_packs();
+  validation_packs_ = dataset.validation_packs();
+  choose_memory_demand();
+
+  ScheduleOptions schedule;
+  schedule.seed = options.seed;
+  schedule.global_bs = options.global_bs;
+  schedule.micro_bs = micro_bs_;
+  schedule.dp = runtime.grid.layout().dp;
+  schedule.epochs = options.epochs;
+  schedule.train_iters = options.train_iters;
+  if (!schedule.epochs && !schedule.train_iters) schedule.epochs = 1;
+  schedule_ = std::make_unique<StepSchedule>(packs_, schedule);
+  if (!validation_packs_.empty()) {
+    schedule.order = EpochOrder::as_given;
+    schedule.epochs = 1;
+    schedule.train_iters.reset();
+    validation_schedule_ = std::make_unique<StepSchedule>(validation_packs_, schedule);
+  }
+  learning_rate_ = make_learning_rate();
+}
+
+LearningRateSchedule Trainer::make_learning_rate() const {
+  LearningRateSchedule rate;
+  rate.lr = options_.lr;
+  rate.min_lr = options_.min_lr;
+  rate.style = parse_decay_style(options_.lr_decay_style);
+  rate.total_packs = static_cast<double>(schedule_->packs_before(schedule_->total_steps()));
+  rate.warmup_packs = options_.lr_warmup_iters > 0
+                          ? static_cast<double>(options_.lr_warmup_iters * options_.global_bs)
+                          : options_.lr_warmup_fraction * rate.total_packs;
+  return rate;
+}
+
+void Trainer::choose_memory_demand() {
+  const Layout& layout = runtime_.grid.layout();
+  std::int64_t longest = 2 * layout.cp * layout.tp;  // the padding is a document too
+  for (const auto samples : {dataset_.training(), dataset_.validation()}) {
+    for (const std::int64_t sample : samples) longest = std::max(longest, dataset_.length(sample));
+  }
+  const auto demand_of = [&](std::int64_t micro_bs, Recompute mode) {
+    const std::int64_t tokens = std::max(largest_micro_batch(packs_, micro_bs),
+                                         largest_micro_batch(validation_packs_, micro_bs));
+    return MemoryDemand{padded_stream_tokens(tokens, layout), longest, mode};
+  };
+  const auto bytes_needed = [&](std::int64_t micro_bs, Recompute mode) {
+    const std::size_t mine = TrainingMemory::plan(runtime_, config_, table_, options_.adamw(),
+                                                  demand_of(micro_bs, mode));
+    return static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(mine)));
+  };
+  // Ranks that share a host's memory share what is free of it.
+  const auto mine = static_cast<std::int64_t>(
+      static_cast<double>(runtime_.backend.memory_free()) * kUsableShareOfFreeMemory /
+      (runtime_.backend.memory_is_host() ? runtime_.coordinator.local_size() : 1));
+  const auto free_bytes = static_cast<std::size_t>(-runtime_.coordinator.max(-mine));
+  const std::optional<Recompute> recompute =
+      options_.recompute_granularity == "auto"
+          ? std::nullopt
+          : std::optional(parse_recompute(options_.recompute_granularity));
+  memory_choice_ = choose_memory(micro_bs_, recompute, free_bytes, bytes_needed);
+  micro_bs_ = memory_choice_.micro_bs;
+  demand_ = demand_of(micro_bs_, memory_choice_.recompute);
+  if (!memory_choice_.note.empty()) runtime_.log.info("{}", memory_choice_.note);
+  if (longest > config_.max_position_embeddings && config_.max_position_embeddings > 0) {
+    runtime_.log.warning(
+        "the longest sample has {} tokens, the model was made for {} positions; its config.json "
+        "can "
+        "ask for YaRN (rope_scaling) to go further",
+        longest, config_.max_position_embeddings);
+  }
+}
+
+RunRecord Trainer::record() const {
+  return {options_, config_, runtime_.grid.layout(), runtime_.backend.describe(),
+          dataset_.describe_identity()};
+}
+
+void Trainer::load(const std::optional<std::filesystem::path>& resume) {
+  runtime_.coordinator.together([&] {
+    memory_ =
+        std::make_unique<TrainingMemory>(runtime_, config_, table_, options_.adamw(), demand_);
+  });
+  if (resume) {
+    std::optional<CheckpointReader> reader;
+    runtime_.coordinator.together([&] {
+      reader.emplace(*resume);
+      state_ = resume_state(reader->metadata(), record(), resume->string());
+    });
+    load_training_state(runtime_, table_, *reader, *memory_);
+  } else {
+    std::unique_ptr<CheckpointReader> reader;
+    std::unique_ptr<WeightSource> source;
+    runtime_.coordinator.together([&] {
+      if (is_checkpoint(options_.model)) {
+        reader = std::make_unique<CheckpointReader>(*find_checkpoint(options_.model));
+        source = open_checkpoint_weights(*reader);
+      } else {
+        source = open_hugging_face_weights(options_.model, config_);
+      }
+    });
+    load_weights(runtime_, table_, *source, *memory_);
+  }
+  runner_ = std::make_unique<StepRunner>(runtime_, *memory_, options_.clip_grad);
+  batches_ = std::make_unique<PackBatches>(dataset_, packs_, runtime_.grid, demand_.max_tokens);
+  validation_batches_ =
+      std::make_unique<PackBatches>(dataset_, validation_packs_, runtime_.grid, demand_.max_tokens);
+  snapshot_ = std::make_unique<StateSnapshot>(runtime_, table_, *memory_);
+  writer_ =
+      make_synchronous_writer(runtime_.coordinator, {options_.save, options_.save_total_limit});
+}
+
+double Trainer::step_flops(const BatchTotals& totals) const {
+  ModelFlopsInput input;
+  input.layer_matmul_parameters = config_.layer_matmul_parameters();
+  input.head_parameters = config_.head_parameters();
+  input.layers = config_.num_layers;
+  input.query_heads = config_.num_heads;
+  input.head_dim = config_.head_dim;
+  input.tokens = totals.tokens;
+  input.head_rows = totals.loss_rows;
+  input.sum_of_squared_lengths = totals.sum_squared_lengths;
+  return training_flops(input);
+}
+
+StepMetrics Trainer::train_step(std::int64_t step) {
+  const Stopwatch watch;
+  const StepPlan plan = schedule_->plan(step);
+  const double rate = learning_rate_.at(schedule_->packs_before(step + 1));
+  const StepOutcome outcome = runner_->run(
+      plan.micro_batches,
+      [&](std::int64_t index) -> const MicroBatch& { return batches_->build(plan, index); }, rate,
+      state_.updates + 1);
+  state_.step = step + 1;
+  state_.consumed_samples = schedule_->samples_before(step + 1);
+  handle_skip(step, plan, outcome);
+
+  StepMetrics metrics;
+  metrics.step = step + 1;
+  metrics.total_steps = schedule_->total_steps();
+  metrics.epoch = schedule_->epochs_before(step + 1);
+  metrics.loss = outcome.totals.loss();
+  metrics.grad_norm = outcome.grad_norm;
+  metrics.learning_rate = rate;
+  metrics.tokens = outcome.totals.tokens;
+  metrics.trained_tokens = outcome.totals.trained_tokens;
+  metrics.padding_tokens = outcome.totals.padding_tokens;
+  metrics.samples = schedule_->samples_before(step + 1) - schedule_->samples_before(step);
+  metrics.packs = static_cast<std::int64_t>(plan.packs.size());
+  metrics.consumed_samples = state_.consumed_samples;
+  metrics.devices = runtime_.grid.world();
+  metrics.seconds = outcome.seconds;
+  metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
+  metrics.model_flops = step_flops(outcome.totals);
+  metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
+  metrics.memory_bytes =
+      runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.backend.memory_used()));
+  metrics.peak_memory_bytes = std::max(metrics.memory_bytes, peak_memory_);
+  peak_memory_ = metrics.peak_memory_bytes;
+  metrics.skipped = outcome.end != StepEnd::updated;
+  metrics.step_seconds = watch.seconds();
+  return metrics;
+}
+
+void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome) {
+  if (outcome.end == StepEnd::updated) {
+    ++state_.updates;
+    state_.skipped_in_a_row = 0;
+    return;
+  }
+  std::vector<std::string> ids;
+  for (const std::int64_t pack : plan.packs) {
+    for (const std::int64_t sample : packs_[static_cast<std::size_t>(pack)].samples) {
+      ids.push_back(dataset_.id(sample));
+    }
+  }
+  const std::size_t named = std::min(ids.size(), kNamedSamples);
+  const std::string list = fmt::format("{}{}", fmt::join(ids.begin(), ids.begin() + named, ", "),
+                                       named < ids.size() ? ", ..." : "");
+  if (outcome.end == StepEnd::no_loss) {
+    runtime_.log.warning(
+        "step {}: none of its tokens carries loss, nothing was updated; samples: {}", step + 1,
+        list);
+    return;
+  }
+  ++state_.skipped_in_a_row;
+  runtime_.log.warning(
+      "step {}: loss {} and gradient norm {} are not both finite, the update was "
+      "skipped; its {} samples: {}",
+      step + 1, outcome.totals.loss(), outcome.grad_norm, ids.size(), list);
+  if (state_.skipped_in_a_row >= options_.max_skipped_steps) {
+    throw CollectiveError(
+        fmt::format("{} steps in a row had no finite loss or gradient, the last was step {}; the "
+                    "checkpoints in {} are from before; look at the samples named above, or lower "
+                    "--lr (--max_skipped_steps sets the limit)",
+                    state_.skipped_in_a_row, step + 1, options_.save),
+        runtime_.coordinator.rank() == 0, kExitFailure);
+  }
+}
+
+std::optional<double> Trainer::evaluate(std::int64_t step) {
+  if (validation_schedule_ == nullptr) return std::nullopt;
+  const Stopwatch watch;
+  BatchTotals totals;
+  for (std::int64_t i = 0; i < validation_schedule_->total_steps(); ++i) {
+    const StepPlan plan = validation_schedule_->plan(i);
+    const BatchTotals part =
+        runner_->evaluate(plan.micro_batches, [&](std::int64_t index) -> const MicroBatch& {
+          return validation_batches_->build(plan, index);
+        });
+    totals.weighted_nll += part.weighted_nll;
+    totals.weight += part.weight;
+    totals.trained_tokens += part.trained_tokens;
+  }
+  if (reporter_ != nullptr) {
+    const auto samples = static_cast<std::int64_t>(dataset_.validation().size());
+    reporter_->evaluation({step, totals.loss(), samples, totals.trained_tokens, watch.seconds()});
+  }
+  return totals.loss();
+}
+
+void Trainer::save_checkpoint() {
+  const Stopwatch watch;
+  if (reporter_ != nullptr) reporter_->sync();
+  CheckpointContents contents;
+  contents.step = state_.step;
+  contents.metadata = to_metadata(state_, record());
+  contents.slabs = snapshot_->take();
+  writer_->write(contents);
+  checkpoint_seconds_ += watch.seconds();
+  std::int64_t bytes = 0;
+  for (const TensorSlab& slab : contents.slabs) {
+    std::int64_t size = static_cast<std::int64_t>(size_of(slab.dtype));
+    for (const std::int64_t extent : slab.extent) size *= extent;
+    bytes += size;
+  }
+  bytes = runtime_.coordinator.sum(bytes);
+  if (reporter_ != nullptr) {
+    reporter_->checkpoint({state_.step, options_.save, bytes, watch.seconds()});
+  }
+}
+
+void Trainer::describe(RunOverview& overview) const {
+  overview.version = kVersion;
+  overview.model = longhaul::describe(config_);
+  overview.model_path = options_.model;
+  overview.parameters = config_.total_parameters();
+  overview.backend = runtime_.backend.describe();
+  overview.train_samples = static_cast<std::int64_t>(dataset_.training().size());
+  overview.validation_samples = static_cast<std::int64_t>(dataset_.validation().size());
+  overview.train_tokens = dataset_.training_tokens();
+  overview.rows_read = dataset_.counts().read;
+  overview.rows_rejected = dataset_.counts().rejected;
+  overview.packs = static_cast<std::int64_t>(packs_.size());
+  overview.max_length = options_.max_length;
+  overview.global_batch = options_.global_bs;
+  overview.micro_batch = micro_bs_;
+  overview.total_steps = schedule_->total_steps();
+  overview.epochs = schedule_->epochs_before(schedule_->total_steps());
+  overview.resume_step = state_.step;
+  overview.save_path = options_.save;
+  overview.extra.emplace_back("memory",
+                              fmt::format("{} a rank, recomputation {}",
+                                          human_bytes(static_cast<double>(memory_choice_.bytes)),
+                                          name_of(memory_choice_.recompute)));
+}
+
+void Trainer::run(RunOverview overview) {
+  runtime_.coordinator.together([&] {
+    if (runtime_.grid.rank() != 0) return;
+    reporter_ = std::make_unique<RunReporter>(options_.save, state_.step, options_.log_interval);
+    describe(overview);
+    reporter_->opening(overview, options_.to_json());
+  });
+  const std::int64_t total = schedule_->total_steps();
+  const std::int64_t eval_interval =
+      options_.eval_interval > 0 ? options_.eval_interval : options_.save_interval;
+  std::int64_t saved = state_.step;
+  while (state_.step < total) {
+    StepMetrics metrics = train_step(state_.step);
+    const bool last = state_.step == total;
+    if (last || state_.step % eval_interval == 0) metrics.eval_loss = evaluate(state_.step);
+    if (reporter_ != nullptr) reporter_->step(metrics);
+    if (last || state_.step % options_.save_interval == 0) {
+      save_checkpoint();
+      saved = state_.step;
+    }
+  }
+  writer_->finish();
+  if (reporter_ == nullptr) return;
+  RunSummary summary;
+  if (saved > 0) summary.checkpoint_path = find_checkpoint(options_.save)->string();
+  summary.next = {
+      fmt::format("longhaul inspect {}", options_.save),
+      fmt::format("longhaul export --checkpoint {} --output DIR --verify true", options_.save)};
+  reporter_->closing(std::move(summary));
+}
+
+}  // namespace longhaul

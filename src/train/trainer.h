@@ -1,0 +1,77 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/writer.h"
+#include "compute/runtime.h"
+#include "data/dataset.h"
+#include "data/step_schedule.h"
+#include "train/memory_choice.h"
+#include "train/model_state.h"
+#include "train/pack_batches.h"
+#include "train/run_reporter.h"
+#include "train/run_state.h"
+#include "train/step_runner.h"
+#include "train/train_options.h"
+
+namespace longhaul {
+
+/// A training run from its first or resumed step to its last: schedule, steps, evaluations,
+/// checkpoints, reports. Every method is collective.
+class Trainer {
+ public:
+  /// Packs the data and chooses what fits the memory. The references must outlive this object.
+  Trainer(Runtime& runtime, const TrainOptions& options, const ModelConfig& config,
+          const ParameterTable& table, const Dataset& dataset);
+
+  /// Allocates all memory, reads the weights, or the state of a checkpoint when `resume` names one
+  /// (a step_... folder).
+  void load(const std::optional<std::filesystem::path>& resume);
+
+  /// Trains to the last step. `overview` describes what the trainer does not know itself.
+  void run(RunOverview overview);
+
+ private:
+  [[nodiscard]] RunRecord record() const;
+  [[nodiscard]] LearningRateSchedule make_learning_rate() const;
+  void choose_memory_demand();
+  void describe(RunOverview& overview) const;
+  StepMetrics train_step(std::int64_t step);
+  void handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome);
+  /// Loss over the validation packs; empty when there are none.
+  std::optional<double> evaluate(std::int64_t step);
+  void save_checkpoint();
+  [[nodiscard]] double step_flops(const BatchTotals& totals) const;
+
+  Runtime& runtime_;
+  const TrainOptions& options_;
+  const ModelConfig& config_;
+  const ParameterTable& table_;
+  const Dataset& dataset_;
+
+  std::vector<Pack> packs_;
+  std::vector<Pack> validation_packs_;
+  std::int64_t micro_bs_;
+  std::unique_ptr<StepSchedule> schedule_;
+  std::unique_ptr<StepSchedule> validation_schedule_;
+  MemoryDemand demand_;
+  MemoryChoice memory_choice_;
+  LearningRateSchedule learning_rate_;
+
+  std::unique_ptr<TrainingMemory> memory_;
+  std::unique_ptr<StepRunner> runner_;
+  std::unique_ptr<PackBatches> batches_;
+  std::unique_ptr<PackBatches> validation_batches_;
+  std::unique_ptr<StateSnapshot> snapshot_;
+  std::unique_ptr<CheckpointWriter> writer_;
+  std::unique_ptr<RunReporter> reporter_;  // on rank 0
+  RunState state_;
+  double checkpoint_seconds_ = 0.0;  // waited for since the last step's report
+  std::int64_t peak_memory_ = 0;
+};
+
+}  // namespace longhaul

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "compute/runtime.h"
+#include "core/arena.h"
+#include "model/transformer.h"
+#include "train/batch_feed.h"
+#include "train/gradient_buffers.h"
+#include "train/sharded_adamw.h"
+
+namespace longhaul {
+
+/// What determines the memory of one rank.
+struct MemoryDemand {
+  std::int64_t max_tokens = 0;    // of a micro-batch's stream, padding included
+  std::int64_t max_position = 0;  // of the longest document
+  Recompute recompute = Recompute::none;
+};
+
+/// Everything of a run that lives in device memory, in one block whose size is known before it is
+/// allocated: weights, gradients, optimizer state, activations, workspace, batch.
+class TrainingMemory {
+ public:
+  /// Bytes that a run with this demand needs on this rank. Allocates nothing.
+  static std::size_t plan(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+                          const AdamWOptions& adamw, const MemoryDemand& demand);
+
+  /// Allocates it. Throws UserError when the device does not have it.
+  TrainingMemory(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+                 const AdamWOptions& adamw, const MemoryDemand& demand);
+
+  [[nodiscard]] std::size_t bytes() const { return buffer_.bytes(); }
+  [[nodiscard]] const ShardLayout& layout() const { return parts_->layout; }
+  [[nodiscard]] Weights& weights() { return parts_->weights; }
+  [[nodiscard]] GradientBuffers& gradients() { return parts_->gradients; }
+  [[nodiscard]] ShardedAdamW& optimizer() { return parts_->optimizer; }
+  [[nodiscard]] Transformer& model() { return parts_->model; }
+  [[nodiscard]] BatchFeed& feed() { return parts_->feed; }
+
+ private:
+  /// The consumers of the arena, in the order in which they take from it.
+  struct Parts {
+    Parts(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+          const AdamWOptions& adamw, const MemoryDemand& demand, Arena& arena);
+    ShardLayout layout;
+    Weights weights;
+    GradientBuffers gradients;
+    ShardedAdamW optimizer;
+    Transformer model;
+    BatchFeed feed;
+    std::size_t workspace_bytes;
+    void* workspace;
+  };
+
+  DeviceBuffer buffer_;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace longhaul

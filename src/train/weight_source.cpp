@@ -1,0 +1,78 @@
+#include "train/weight_source.h"
+
+#include <cstddef>
+#include <vector>
+
+#include "checkpoint/naming.h"
+#include "core/error.h"
+#include "core/float_formats.h"
+#include "hf/hf_model.h"
+
+namespace longhaul {
+namespace {
+
+class HuggingFaceWeights final : public WeightSource {
+ public:
+  HuggingFaceWeights(const std::filesystem::path& directory, const ModelConfig& config)
+      : model_(directory, config) {}
+
+  void read(const LogicalTensor& tensor, const Rectangle& r, float* out) const override {
+    model_.read(tensor, r, out);
+  }
+
+ private:
+  HfModel model_;
+};
+
+class CheckpointWeights final : public WeightSource {
+ public:
+  explicit CheckpointWeights(const CheckpointReader& reader) : reader_(reader) {}
+
+  void read(const LogicalTensor& tensor, const Rectangle& r, float* out) const override {
+    const std::string master = optimizer_path("master", tensor.name);
+    const std::string path =
+        reader_.find(master) != nullptr ? master : checkpoint_path(tensor.name);
+    const CheckpointTensor* stored = reader_.find(path);
+    const std::vector<std::int64_t> shape = corner(tensor, tensor.rows, tensor.cols);
+    if (stored == nullptr || stored->shape != shape) {
+      user_error("{}: {} of shape [{}] is needed, the checkpoint has {}",
+                 reader_.directory().string(), tensor.name, fmt::join(shape, ", "),
+                 stored == nullptr ? "no such tensor"
+                                   : fmt::format("shape [{}]", fmt::join(stored->shape, ", ")));
+    }
+    const std::vector<std::int64_t> offset = corner(tensor, r.row, r.col);
+    const std::vector<std::int64_t> extent = corner(tensor, r.rows, r.cols);
+    if (stored->dtype == DType::f32) {
+      reader_.read(path, offset, extent, out, extent.back());
+      return;
+    }
+    LONGHAUL_CHECK(stored->dtype == DType::bf16 || stored->dtype == DType::f16,
+                   "{}: weights of type {}", path, name_of(stored->dtype));
+    std::vector<std::uint16_t> bits(static_cast<std::size_t>(r.rows * r.cols));
+    reader_.read(path, offset, extent, bits.data(), extent.back());
+    for (std::size_t i = 0; i < bits.size(); ++i) {
+      out[i] = stored->dtype == DType::bf16 ? bf16_to_f32(bits[i]) : f16_to_f32(bits[i]);
+    }
+  }
+
+ private:
+  static std::vector<std::int64_t> corner(const LogicalTensor& tensor, std::int64_t row,
+                                          std::int64_t col) {
+    return tensor.one_dimensional ? std::vector{row} : std::vector{row, col};
+  }
+
+  const CheckpointReader& reader_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightSource> open_hugging_face_weights(const std::filesystem::path& directory,
+                                                        const ModelConfig& config) {
+  return std::make_unique<HuggingFaceWeights>(directory, config);
+}
+
+std::unique_ptr<WeightSource> open_checkpoint_weights(const CheckpointReader& reader) {
+  return std::make_unique<CheckpointWeights>(reader);
+}
+
+}  // namespace longhaul

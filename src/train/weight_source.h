@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "checkpoint/reader.h"
+#include "model/parameter_table.h"
+
+namespace longhaul {
+
+/// Where initial weights come from: rectangles of the model's tensors as fp32.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  /// Rows row .. row + rows and columns col .. col + cols of `tensor` -> out [rows, cols], fp32.
+  virtual void read(const LogicalTensor& tensor, const Rectangle& rectangle, float* out) const = 0;
+};
+
+/// The safetensors of a Hugging Face model directory. Opening it checks that exactly the tensors of
+/// `config` are there.
+std::unique_ptr<WeightSource> open_hugging_face_weights(const std::filesystem::path& directory,
+                                                        const ModelConfig& config);
+
+/// The weights of a checkpoint (the fp32 master weights where it has them). `reader` must outlive
+/// it.
+std::unique_ptr<WeightSource> open_checkpoint_weights(const CheckpointReader& reader);
+
+}  // namespace longhaul

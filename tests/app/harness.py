@@ -1,0 +1,115 @@
+"""What the tests of the whole program share: models, data and running longhaul under mpirun.
+
+Only Python's standard library. The program is found through LONGHAUL (set by CTest)."""
+import gzip
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LONGHAUL = os.environ.get("LONGHAUL", os.path.join(ROOT, "build/release/src/app/longhaul"))
+SAMPLE = os.path.join(ROOT, "mpi_launch/quickstart/agent_sample.jsonl")
+TIMEOUT = 120
+
+ENVIRONMENT = {
+    **os.environ,
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "OMP_NUM_THREADS": "1",
+    "NO_COLOR": "1",
+}
+
+TINY_CONFIG = {
+    "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "attention_bias": False,
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 151936, "max_position_embeddings": 4096,
+    "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": True, "hidden_act": "silu",
+    "initializer_range": 0.02, "torch_dtype": "float32",
+}
+
+
+def command(*arguments, ranks=None):
+    line = [LONGHAUL, *map(str, arguments)]
+    return line if ranks is None else ["mpirun", "-n", str(ranks), *line]
+
+
+def run(*arguments, ranks=None, **options):
+    """Runs longhaul to its end; stdout, stderr and returncode of the result."""
+    return subprocess.run(command(*arguments, ranks=ranks), env=ENVIRONMENT, text=True,
+                          capture_output=True, timeout=options.pop("timeout", TIMEOUT), **options)
+
+
+def read_log(save):
+    with open(os.path.join(save, "train_log.jsonl"), encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+class ProgramTest(unittest.TestCase):
+    """A test class with a temporary folder and one tiny Qwen3 model with the real tokenizer."""
+
+    config = TINY_CONFIG
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="longhaul-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        tokenizer = cls.path("tokenizer")
+        os.mkdir(tokenizer)
+        source = os.path.join(ROOT, "mpi_launch/quickstart/tokenizer")
+        with gzip.open(os.path.join(source, "tokenizer.json.gz")) as packed, \
+                open(os.path.join(tokenizer, "tokenizer.json"), "wb") as plain:
+            shutil.copyfileobj(packed, plain)
+        shutil.copy(os.path.join(source, "tokenizer_config.json"), tokenizer)
+        with open(cls.path("config.json"), "w", encoding="utf-8") as file:
+            json.dump(cls.config, file)
+        cls.model = cls.path("model")
+        made = run("init", "--config", cls.path("config.json"), "--tokenizer", tokenizer,
+                   "--output", cls.model, "--seed", 1)
+        assert made.returncode == 0, made.stderr
+
+    @classmethod
+    def path(cls, *parts):
+        return os.path.join(cls.folder, *parts)
+
+    def train_flags(self, save, **changes):
+        """Flags of a short training run; changes by flag name, None leaves a flag out."""
+        flags = {
+            "model": self.model, "dataset": SAMPLE, "save": save, "backend": "cpu", "max_length": 1024,
+            "truncation_strategy": "right", "micro_bs": 1, "global_bs": 4, "train_iters": 6, "lr": 2e-3,
+            "save_interval": 3, "seed": 7, "tensor_model_parallel_size": 1, "context_parallel_size": 1,
+        }
+        flags.update(changes)
+        return [part for name, value in flags.items() if value is not None
+                for part in (f"--{name}", str(value))]
+
+    def train(self, save, ranks=1, **changes):
+        return run("train", *self.train_flags(save, **changes), ranks=ranks)
+
+    def assert_trained(self, result):
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def assert_refused(self, result, *words):
+        """One message with all the words, on a non-zero exit."""
+        self.assertNotEqual(result.returncode, 0, result.stdout)
+        lines = [line for line in result.stderr.splitlines() if "error:" in line]
+        self.assertEqual(len(lines), 1, f"one rank speaks once:\n{result.stderr}")
+        for word in words:
+            self.assertIn(word, result.stderr)
+
+    def close(self, actual, expected, tolerance):
+        for a, b in zip(actual, expected, strict=True):
+            self.assertLessEqual(abs(a - b), tolerance * abs(b), f"{a} instead of {b}")
+
+
+def shuffled(items, seed):
+    items = list(items)
+    random.Random(seed).shuffle(items)
+    return items

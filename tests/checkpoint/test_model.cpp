@@ -1,0 +1,168 @@
+#include "checkpoint/test_model.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <functional>
+
+#include "checkpoint/naming.h"
+#include "checkpoint/thread_ranks.h"
+
+namespace longhaul::test {
+namespace fs = std::filesystem;
+
+namespace {
+
+/// splitmix64: every element of every tensor has bytes of its own.
+std::uint64_t mix(std::uint64_t x) {
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+struct Part {
+  std::vector<std::int64_t> offset;
+  std::vector<std::int64_t> extent;
+};
+
+Part part_of(const TestTensor& tensor, TestLayout layout, int rank) {
+  const int tp = rank % layout.tp;
+  const int shard = rank / layout.tp;
+  Part part{std::vector<std::int64_t>(tensor.shape.size(), 0), tensor.shape};
+  if (tensor.split == Split::none && tp != 0) {
+    part.extent[0] = 0;
+  }
+  if (tensor.split != Split::none) {
+    const std::size_t axis = tensor.split == Split::rows ? 0 : 1;
+    const std::int64_t begin = tensor.shape[axis] * tp / layout.tp;
+    part.offset[axis] = begin;
+    part.extent[axis] = tensor.shape[axis] * (tp + 1) / layout.tp - begin;
+  }
+  const std::int64_t each = (part.extent[0] + layout.shards - 1) / layout.shards;
+  const std::int64_t begin = std::min(part.extent[0], each * shard);
+  part.offset[0] += begin;
+  part.extent[0] = std::min(each, part.extent[0] - begin);
+  return part;
+}
+
+}  // namespace
+
+TemporaryDirectory::TemporaryDirectory() {
+  static std::atomic<int> count{0};
+  path_ = fs::temp_directory_path() /
+          ("longhaul_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
+  fs::remove_all(path_);
+  fs::create_directories(path_);
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code none;
+  fs::remove_all(path_, none);
+}
+
+std::vector<TestTensor> test_model() {
+  struct Weight {
+    const char* name;
+    std::vector<std::int64_t> shape;
+    Split split;
+  };
+  const std::vector<Weight> weights{
+      {"model.embed_tokens.weight", {37, 12}, Split::rows},
+      {"model.layers.0.self_attn.q_proj.weight", {16, 12}, Split::rows},
+      {"model.layers.0.self_attn.q_proj.bias", {16}, Split::rows},
+      {"model.layers.0.self_attn.o_proj.weight", {12, 16}, Split::columns},
+      {"model.layers.0.input_layernorm.weight", {12}, Split::none},
+      {"model.layers.10.mlp.down_proj.weight", {5, 30}, Split::columns},
+      {"lm_head.weight", {37, 12}, Split::rows},
+  };
+  std::vector<TestTensor> tensors;
+  for (const Weight& weight : weights) {
+    tensors.push_back({checkpoint_path(weight.name), DType::bf16, weight.shape, weight.split});
+    for (const char* kind : {"master", "exp_avg", "exp_avg_sq"}) {
+      tensors.push_back(
+          {optimizer_path(kind, weight.name), DType::f32, weight.shape, weight.split});
+    }
+  }
+  return tensors;
+}
+
+std::vector<std::byte> expected_bytes(const TestTensor& tensor,
+                                      const std::vector<std::int64_t>& offset,
+                                      const std::vector<std::int64_t>& extent, int seed) {
+  const std::uint64_t base = std::hash<std::string>()(tensor.path) + static_cast<unsigned>(seed);
+  const bool vector = tensor.shape.size() == 1;
+  const std::int64_t columns = vector ? 1 : tensor.shape[1];
+  const std::int64_t cols = vector ? 1 : extent[1];
+  const std::size_t element = size_of(tensor.dtype);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(extent[0] * cols) * element);
+  for (std::int64_t row = 0; row < extent[0]; ++row) {
+    for (std::int64_t col = 0; col < cols; ++col) {
+      const std::int64_t position = (offset[0] + row) * columns + (vector ? 0 : offset[1]) + col;
+      const std::uint64_t value = mix(base + static_cast<std::uint64_t>(position));
+      std::memcpy(bytes.data() + static_cast<std::size_t>(row * cols + col) * element, &value,
+                  element);
+    }
+  }
+  return bytes;
+}
+
+RankData make_rank_data(const std::vector<TestTensor>& model, TestLayout layout, int rank,
+                        int seed) {
+  RankData data;
+  for (const TestTensor& tensor : model) {
+    const Part part = part_of(tensor, layout, rank);
+    const std::vector<std::byte> dense = expected_bytes(tensor, part.offset, part.extent, seed);
+    const std::size_t element = size_of(tensor.dtype);
+    const bool vector = tensor.shape.size() == 1;
+    const std::int64_t cols = vector ? part.extent[0] : part.extent[1];
+    const std::int64_t rows = vector ? 1 : part.extent[0];
+    const std::int64_t stride = cols + (tensor.dtype == DType::bf16 && !vector ? 3 : 0);
+    std::vector<std::byte>& memory = data.memory.emplace_back(
+        static_cast<std::size_t>(rows * stride) * element, std::byte{0xee});
+    for (std::int64_t row = 0; row < rows; ++row) {
+      std::copy_n(dense.data() + static_cast<std::size_t>(row * cols) * element,
+                  static_cast<std::size_t>(cols) * element,
+                  memory.data() + static_cast<std::size_t>(row * stride) * element);
+    }
+    data.slabs.push_back(
+        {tensor.path, tensor.dtype, tensor.shape, part.offset, part.extent, memory.data(), stride});
+  }
+  return data;
+}
+
+void write_as_rank(Coordinator& coordinator, CheckpointWriter& writer, TestLayout layout,
+                   std::int64_t step) {
+  const RankData data =
+      make_rank_data(test_model(), layout, coordinator.rank(), static_cast<int>(step));
+  writer.write({step, "{\"step\": " + std::to_string(step) + ", \"note\": \"α\"}", data.slabs});
+  writer.finish();
+}
+
+void write_test_checkpoint(const fs::path& save, TestLayout layout, std::int64_t step,
+                           int save_total_limit) {
+  run_ranks(layout.ranks(), [&](Coordinator& coordinator) {
+    const auto writer = make_synchronous_writer(coordinator, {save, save_total_limit, {}});
+    write_as_rank(coordinator, *writer, layout, step);
+  });
+}
+
+int count_wrong_rectangles(const CheckpointReader& reader, TestLayout layout, int seed) {
+  int wrong = 0;
+  for (const TestTensor& tensor : test_model()) {
+    for (int rank = 0; rank < layout.ranks(); ++rank) {
+      const Part part = part_of(tensor, layout, rank);
+      const std::vector<std::byte> expected =
+          expected_bytes(tensor, part.offset, part.extent, seed);
+      std::vector<std::byte> found(expected.size());
+      const std::int64_t cols = tensor.shape.size() == 1 ? part.extent[0] : part.extent[1];
+      reader.read(tensor.path, part.offset, part.extent, found.data(), cols);
+      wrong += found != expected ? 1 : 0;
+    }
+  }
+  return wrong;
+}
+
+}  // namespace longhaul::test

@@ -1,0 +1,122 @@
+#include "compute/attention_fixture.h"
+
+namespace longhaul {
+namespace {
+
+using reference::Matrix;
+
+class AttentionTest : public AttentionFixture {};
+
+TEST_P(AttentionTest, OneDocumentOfAnyLength) {
+  for (const int length : {1, 2, 17, 64, 129, 300}) {
+    SCOPED_TRACE(length);
+    expect_matches_reference({2, 1, 32, length, length, {{0, length, 0, length}}}, 1);
+  }
+}
+
+TEST_P(AttentionTest, AnyGroupingOfHeads) {
+  const int groupings[][2] = {{1, 1}, {3, 3}, {4, 2}, {6, 2}, {8, 1}, {14, 2}, {5, 1}};
+  for (const auto& [heads, kv_heads] : groupings) {
+    SCOPED_TRACE(testing::Message() << heads << " heads on " << kv_heads);
+    expect_matches_reference({heads, kv_heads, 16, 90, 90, {{0, 70, 0, 70}, {70, 20, 70, 20}}}, 2);
+  }
+}
+
+TEST_P(AttentionTest, AnyHeadDimension) {
+  for (const int dim : {16, 24, 64, 80, 128, 256}) {
+    SCOPED_TRACE(dim);
+    expect_matches_reference({4, 2, dim, 40, 40, {{0, 40, 0, 40}}}, 3);
+  }
+}
+
+TEST_P(AttentionTest, MoreQueryHeadsThanATileHasRows) {
+  expect_matches_reference({130, 1, 16, 9, 9, {{0, 9, 0, 9}}}, 4);
+}
+
+TEST_P(AttentionTest, ManyTinySegments) {
+  AttentionProblem p{4, 2, 16, 120, 120, {}};
+  for (std::int32_t begin = 0, length = 1; begin + length <= 120;
+       begin += length, length = length % 5 + 1) {
+    p.segments.push_back({begin, length, begin, length});
+  }
+  expect_matches_reference(p, 5);
+}
+
+TEST_P(AttentionTest, QueriesAtTheEndOfLongerKeys) {
+  // One query on 290 keys; a chunk in the middle of a document; keys elsewhere than queries.
+  expect_matches_reference(
+      {4, 2, 32, 100, 600, {{0, 1, 5, 290}, {1, 60, 295, 200}, {61, 39, 495, 39}}}, 6);
+}
+
+TEST_P(AttentionTest, SegmentsThatShareKeysAddTheirGradients) {
+  // What a context-parallel rank has: two chunks of one document, seen from its beginning.
+  expect_matches_reference({2, 1, 16, 80, 400, {{0, 40, 10, 50}, {40, 40, 10, 380}}}, 7);
+}
+
+TEST_P(AttentionTest, RowsOutsideEverySegmentAreLeftAlone) {
+  // Rows 0-4, 25-29 and 50-59 belong to nobody; the fixture's poison has to survive there.
+  const AttentionProblem p{2, 2, 16, 60, 60, {{5, 20, 5, 20}, {30, 20, 30, 20}}};
+  expect_matches_reference(p, 8);
+}
+
+TEST_P(AttentionTest, NoSegmentsIsNothing) {
+  const AttentionProblem p{2, 1, 16, 12, 12, {}};
+  const Outputs out = run(p, make_inputs(p, 9), 0.5);
+  for (const double value : out.o.values) EXPECT_TRUE(std::isnan(value));
+  expect_close(out.dk, Matrix(12, 16, 0.5), 0.0, "dk");
+}
+
+TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
+  const AttentionProblem p{1, 1, 16, 300, 300, {{0, 300, 0, 300}}};
+  Inputs in = make_inputs(p, 10);
+  for (double& value : in.q.values) value = rounded(value * 60.0, dtype_);
+  const auto expected = reference::attention(in.q, in.k, in.v, p.segments, 1, 1, p.shape().scale);
+  const Outputs out = run(p, in);
+  // Scores of several hundred carry fp32 errors near 1e-4 into the exponent.
+  expect_close(out.o, expected.o, dtype_ == DType::bf16 ? 5e-2 : 1e-3, "o");
+  expect_close(out.lse, expected.lse, 1e-6, "lse");
+}
+
+TEST_P(AttentionTest, SegmentsOutsideTheStreamAreRefused) {
+  const AttentionProblem p{2, 1, 16, 12, 12, {{4, 9, 0, 12}}};
+  try {
+    (void)run(p, make_inputs(p, 11));
+    FAIL() << "queries 4 to 13 of 12 were accepted";
+  } catch (const InternalError& error) {
+    EXPECT_NE(std::string(error.what()).find("queries 4 + 9"), std::string::npos) << error.what();
+  }
+}
+
+TEST(AttentionReference, GradientsAgreeWithFiniteDifferences) {
+  const std::vector<AttentionSegment> segments{{0, 3, 0, 5}, {3, 4, 5, 4}};
+  const Matrix q = reference::random_matrix(7, 4 * 6, 1);
+  const Matrix k = reference::random_matrix(9, 2 * 6, 2);
+  const Matrix v = reference::random_matrix(9, 2 * 6, 3);
+  const Matrix d_o = reference::random_matrix(7, 4 * 6, 4);
+  const auto gradients = reference::attention_backward(q, k, v, d_o, segments, 4, 2, 0.4);
+  const auto loss = [&](const Matrix& a, const Matrix& b, const Matrix& c) {
+    const Matrix o = reference::attention(a, b, c, segments, 4, 2, 0.4).o;
+    double sum = 0.0;
+    for (std::size_t i = 0; i < o.values.size(); ++i) sum += o.values[i] * d_o.values[i];
+    return sum;
+  };
+  const auto check = [](Matrix at, const Matrix& gradient, const auto& f) {
+    constexpr double kStep = 1e-5;
+    for (std::size_t i = 0; i < at.values.size(); i += 5) {
+      const double value = at.values[i];
+      at.values[i] = value + kStep;
+      const double above = f(at);
+      at.values[i] = value - kStep;
+      EXPECT_NEAR((above - f(at)) / (2 * kStep), gradient.values[i], 1e-7);
+      at.values[i] = value;
+    }
+  };
+  check(q, gradients.dq, [&](const Matrix& m) { return loss(m, k, v); });
+  check(k, gradients.dk, [&](const Matrix& m) { return loss(q, m, v); });
+  check(v, gradients.dv, [&](const Matrix& m) { return loss(q, k, m); });
+}
+
+LONGHAUL_BACKEND_TESTS(AttentionTest);
+
+}  // namespace
+}  // namespace longhaul

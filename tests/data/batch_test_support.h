@@ -1,0 +1,75 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "core/error.h"
+#include "data/row_batch.h"
+
+namespace longhaul::test {
+
+/// A folder of this process that is removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    static int count = 0;
+    path_ = std::filesystem::path(::testing::TempDir()) /
+            fmt::format("longhaul-data-{}-{}", getpid(), count++);
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline std::string read_bytes(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+}
+
+/// One token a byte of content, loss on what the assistant says; refuses content "REFUSE".
+inline SampleEncoder byte_encoder() {
+  return {[](const Row& row, RowEncoder::Scratch&) {
+            EncodedSample sample;
+            for (const Message& message : row.messages) {
+              const std::string& text = message.content.text();
+              if (text == "REFUSE") throw RowError("the template refuses content \"REFUSE\"");
+              const float weight = message.role == "assistant" ? message.loss.value_or(1.0F) : 0.0F;
+              for (const char c : text) {
+                sample.tokens.push_back(static_cast<unsigned char>(c));
+                sample.weights.push_back(weight);
+              }
+            }
+            if (!sample.weights.empty()) sample.weights[0] = 0.0F;
+            return sample;
+          },
+          "bytes 1"};
+}
+
+/// A row of a data file.
+inline std::string row_line(const std::string& id, const std::string& question,
+                            const std::string& answer) {
+  return fmt::format(
+      R"({{"id": "{}", "messages": [{{"role": "user", "content": "{}"}}, {{"role": "assistant", "content": "{}"}}]}})",
+      id, question, answer);
+}
+
+}  // namespace longhaul::test

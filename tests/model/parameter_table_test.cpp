@@ -1,0 +1,113 @@
+#include "model/parameter_table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "core/error.h"
+
+namespace longhaul {
+namespace {
+
+ModelConfig tiny_config(bool tied) {
+  ModelConfig config;
+  config.family = tied ? ModelFamily::qwen3 : ModelFamily::qwen2;
+  config.hidden_size = 24;
+  config.intermediate_size = 40;
+  config.num_layers = 2;
+  config.num_heads = 4;
+  config.num_kv_heads = 2;
+  config.head_dim = 10;
+  config.vocab_size = 33;
+  config.tie_word_embeddings = tied;
+  config.qkv_bias = !tied;
+  config.qk_norm = tied;
+  return config;
+}
+
+/// How often each element of each tensor is owned, over all ranks of a layout.
+std::map<std::string, std::vector<int>> coverage(const ModelConfig& config, const Layout& layout,
+                                                 bool every_replica) {
+  std::map<std::string, std::vector<int>> counts;
+  for (int rank = 0; rank < layout.world(); ++rank) {
+    const ParameterTable table(config, ProcessGrid(layout, rank));
+    for (const LogicalTensor& tensor : table.tensors()) {
+      counts[tensor.name].resize(static_cast<std::size_t>(tensor.rows * tensor.cols));
+    }
+    for (const Parameter& parameter : table.parameters()) {
+      for (const Rectangle& r : table.shard_rectangles(parameter, every_replica)) {
+        const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(r.tensor)];
+        EXPECT_LE(r.parameter_row + r.rows, parameter.shard_rows);
+        for (std::int64_t row = r.row; row < r.row + r.rows; ++row) {
+          for (std::int64_t col = r.col; col < r.col + r.cols; ++col) {
+            ++counts[tensor.name].at(static_cast<std::size_t>(row * tensor.cols + col));
+          }
+        }
+      }
+    }
+  }
+  return counts;
+}
+
+TEST(ParameterTable, ShardsTileEveryTensorOnce) {
+  for (const bool tied : {true, false}) {
+    const ModelConfig config = tiny_config(tied);
+    for (const Layout layout :
+         {Layout{1, 1, 1}, Layout{2, 1, 1}, Layout{1, 2, 3}, Layout{2, 3, 2}, Layout{1, 1, 50}}) {
+      for (const auto& [name, counts] : coverage(config, layout, /*every_replica=*/false)) {
+        for (const int count : counts) ASSERT_EQ(count, 1) << name << ", " << layout.describe();
+      }
+    }
+  }
+}
+
+TEST(ParameterTable, EveryTpRankReadsReplicatedTensors) {
+  const auto counts = coverage(tiny_config(true), {2, 1, 2}, /*every_replica=*/true);
+  EXPECT_EQ(counts.at("model.norm.weight").front(), 2);
+  EXPECT_EQ(counts.at("model.layers.1.self_attn.q_norm.weight").back(), 2);
+  EXPECT_EQ(counts.at("model.embed_tokens.weight").front(), 1);
+}
+
+TEST(ParameterTable, VocabularyIsPaddedToAMultipleOfTp) {
+  const ParameterTable last(tiny_config(true), ProcessGrid({2, 1, 1}, 1));
+  EXPECT_EQ(last.vocab_rows(), 17);
+  EXPECT_EQ(last.vocab_begin(), 17);
+  EXPECT_EQ(last.vocab_valid_rows(), 16);
+}
+
+TEST(ParameterTable, TiedModelsHaveNoHeadOfTheirOwn) {
+  const ParameterTable tied(tiny_config(true), ProcessGrid({1, 1, 1}, 0));
+  EXPECT_EQ(tied.find(ParameterRole::lm_head), -1);
+  EXPECT_EQ(tied.find(ParameterRole::q_bias, 0), -1);
+  EXPECT_GE(tied.find(ParameterRole::q_norm, 1), 0);
+  const ParameterTable untied(tiny_config(false), ProcessGrid({1, 1, 1}, 0));
+  EXPECT_GE(untied.find(ParameterRole::lm_head), 0);
+  EXPECT_GE(untied.find(ParameterRole::kv_bias, 1), 0);
+}
+
+TEST(ParameterTable, DecaysMatricesOnly) {
+  const ParameterTable table(tiny_config(false), ProcessGrid({1, 1, 1}, 0));
+  const auto decays = [&](ParameterRole role, int layer) {
+    return table.parameters()[static_cast<std::size_t>(table.find(role, layer))].weight_decay;
+  };
+  EXPECT_TRUE(decays(ParameterRole::embedding, -1));
+  EXPECT_TRUE(decays(ParameterRole::lm_head, -1));
+  EXPECT_TRUE(decays(ParameterRole::down_proj, 0));
+  EXPECT_FALSE(decays(ParameterRole::q_bias, 0));
+  EXPECT_FALSE(decays(ParameterRole::input_norm, 0));
+  EXPECT_FALSE(decays(ParameterRole::final_norm, -1));
+}
+
+TEST(ParameterTable, NamesWhatTpDoesNotDivide) {
+  try {
+    const ParameterTable table(tiny_config(true), ProcessGrid({4, 1, 1}, 0));
+    FAIL() << "no error";
+  } catch (const UserError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("2 key/value heads"), std::string::npos) << text;
+    EXPECT_NE(text.find("tensor_model_parallel_size 4"), std::string::npos) << text;
+  }
+}
+
+}  // namespace
+}  // namespace longhaul
