@@ -18,7 +18,7 @@ int run_init(int argc, char** argv) {
   std::string config;
   std::string output;
   std::string tokenizer;
-  std::uint64_t seed = 42;
+  std::int64_t seed = 42;
   std::string dtype;
   std::string max_shard_size;
   bool overwrite = false;
@@ -43,7 +43,8 @@ int run_init(int argc, char** argv) {
   options.config = config;
   options.output = output;
   options.tokenizer = tokenizer;
-  options.seed = seed;
+  if (seed < 0) user_error("--seed {}: must not be negative", seed);
+  options.seed = static_cast<std::uint64_t>(seed);
   if (!dtype.empty()) options.dtype = parse_weight_dtype(dtype, "--dtype");
   options.max_shard_bytes = parse_byte_size(max_shard_size, "--max_shard_size");
   options.overwrite = overwrite ? Overwrite::yes : Overwrite::no;

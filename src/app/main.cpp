@@ -1,6 +1,7 @@
 // longhaul: the command line. Finds the subcommand, runs it, and turns exceptions into one message
 // and an exit code.
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <string_view>
 
@@ -43,6 +44,8 @@ void print_usage(std::FILE* out) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A file size limit is then an error of write(2), which has a message, instead of a silent death.
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::string_view name = argc > 1 ? argv[1] : "";
   if (name == "--version") {
     fmt::print("longhaul {}\n", longhaul::kVersion);

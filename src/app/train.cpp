@@ -160,6 +160,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     EncodeOptions encode;
     encode.template_mode = parse_template_mode(options.template_mode);
     encode.loss_scale = parse_loss_scale(options.loss_scale);
+    encode.template_family = parse_template_family(options.chat_template);
     encoder.emplace(RowEncoder::load(model.tokenizer, encode));
     const std::int64_t needed = encoder->tokenizer().size();
     if (needed > model.config.vocab_size) {

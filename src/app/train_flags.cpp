@@ -51,6 +51,10 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
              "error");
   data.value("template_mode", &o.template_mode, "MODE",
              "chat template: hf, the model's own published one");
+  data.value(
+      "chat_template", &o.chat_template, "NAME",
+      "which published template: auto (the one that the model names), qwen2.5, qwen2.5-base, "
+      "qwen3, qwen3-first");
   data.value("loss_scale", &o.loss_scale, "POLICY",
              "what carries loss: default, all assistant turns");
   data.value("strict", &o.strict, "BOOL", "stop at the first row that cannot be used");

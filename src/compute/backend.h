@@ -50,12 +50,12 @@ struct AdamWStep {
   std::int64_t count = 0;
   float grad_scale = 1.0F;
   float learning_rate = 0.0F;
-  float beta1 = 0.9F;
-  float beta2 = 0.95F;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
   float epsilon = 1e-8F;
   float weight_decay = 0.0F;
-  float bias1 = 1.0F;
-  float bias2 = 1.0F;
+  double bias1 = 1.0;
+  double bias2 = 1.0;
 };
 
 /// Memory, streams and ops of one device. Everything above this interface is the same for the CPU
@@ -109,7 +109,7 @@ class Backend {
   virtual void set_workspace(void* data, std::size_t bytes) = 0;
 
   // ---- linear layers: y = x w^T + bias
-  /// x [T, K], w [N, K], bias [N] or null -> y [T, N], overwritten or accumulated.
+  /// x [T, K], w [N, K], bias [N] or null -> y [T, N], overwritten.
   virtual void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
                               MatrixView y) = 0;
   /// dy [T, N], w [N, K] -> dx [T, K].

@@ -37,13 +37,10 @@ Dataset::Dataset(std::unique_ptr<TokenCache> cache, const DataScan& scan,
   LONGHAUL_CHECK(files_.size() == options_.files.size() + options_.validation_files.size(),
                  "{} files were scanned", files_.size());
   apply_length_policy_to_all();
-  const auto training_files = static_cast<std::int32_t>(options_.files.size());
+  const std::int64_t end = options_.validation_files.empty() ? size() : first_of_validation_files();
   std::vector<std::int64_t> candidates;
   for (std::int64_t sample = 0; sample < size(); ++sample) {
-    if (length(sample) == 0) continue;
-    const bool for_training = options_.validation_files.empty() ||
-                              reading_cache([&] { return cache_->file(sample); }) < training_files;
-    (for_training ? candidates : validation_).push_back(sample);
+    if (length(sample) > 0) (sample < end ? candidates : validation_).push_back(sample);
   }
   if (options_.validation_files.empty()) {
     SampleSplit split = split_samples(candidates, options_.split_dataset_ratio, options_.seed);
@@ -52,6 +49,18 @@ Dataset::Dataset(std::unique_ptr<TokenCache> cache, const DataScan& scan,
   } else {
     training_ = std::move(candidates);
   }
+}
+
+std::int64_t Dataset::first_of_validation_files() const {
+  const auto training_files = static_cast<std::int32_t>(options_.files.size());
+  std::int64_t low = 0;  // samples are in file order
+  std::int64_t high = size();
+  while (low < high) {
+    const std::int64_t middle = (low + high) / 2;
+    const bool training = reading_cache([&] { return cache_->file(middle); }) < training_files;
+    (training ? low : high) = training ? middle + 1 : middle;
+  }
+  return low;
 }
 
 KeptPart Dataset::kept_part(std::int64_t sample) const {
@@ -196,22 +205,25 @@ std::string Dataset::describe_unkept(std::int64_t sample) const {
 std::vector<UnkeptRow> Dataset::unkept_rows() const {
   // Rejections and samples are each in file order already: merge them.
   const auto rejections = reading_cache([&] { return cache_->rejections(); });
+  const SampleOrigins origins = reading_cache([&] { return cache_->origins(); });
+  const auto name_of_file = [&](std::int32_t file) { return files_.at(index(file)).path.string(); };
   auto rejection = rejections.begin();
   std::vector<UnkeptRow> rows;
   const auto add_rejections_before = [&](std::int32_t file, std::int64_t line) {
     for (; rejection != rejections.end() &&
            std::pair(rejection->file, rejection->line) < std::pair(file, line);
          ++rejection) {
-      rows.push_back({files_.at(index(rejection->file)).path.string(), rejection->line,
-                      rejection->length, rejection->id, rejection->reason});
+      rows.push_back({name_of_file(rejection->file), rejection->line, rejection->length,
+                      rejection->id, rejection->reason});
     }
   };
   for (std::int64_t sample = 0; sample < size(); ++sample) {
     if (length(sample) == cache_->length(sample)) continue;
-    const SampleSource where = source(sample);
-    add_rejections_before(reading_cache([&] { return cache_->file(sample); }), where.line);
-    rows.push_back(
-        {where.file, where.line, cache_->length(sample), id(sample), describe_unkept(sample)});
+    const std::int32_t file = origins.files[index(sample)];
+    const std::int64_t line = origins.lines[index(sample)];
+    add_rejections_before(file, line);
+    rows.push_back({name_of_file(file), line, cache_->length(sample), origins.id(index(sample)),
+                    describe_unkept(sample)});
   }
   add_rejections_before(static_cast<std::int32_t>(files_.size()), 0);
   return rows;

@@ -104,6 +104,7 @@ class Dataset {
  private:
   [[nodiscard]] KeptPart kept_part(std::int64_t sample) const;
   void apply_length_policy_to_all();
+  [[nodiscard]] std::int64_t first_of_validation_files() const;
   void read_sample(std::int64_t sample, std::int32_t* tokens, float* weights,
                    TokenCache::Scratch& scratch) const;
   [[nodiscard]] std::int64_t count_tokens(std::span<const std::int64_t> samples) const;

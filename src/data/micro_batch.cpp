@@ -24,9 +24,10 @@ struct LocalRanges {
 };
 
 LocalRanges local_ranges(std::int64_t stream_tokens, int cp, int cp_rank) {
-  const std::int64_t chunk = stream_tokens / (2 * cp);
+  const std::int64_t chunks = std::int64_t{2} * cp;
+  const std::int64_t chunk = stream_tokens / chunks;
   const std::int64_t early = cp_rank * chunk;
-  const std::int64_t late = (2 * cp - 1 - cp_rank) * chunk;
+  const std::int64_t late = (chunks - 1 - cp_rank) * chunk;
   if (early + chunk == late) return {{{{early, late + chunk, 0}, {}}}, 1};
   return {{{{early, early + chunk, 0}, {late, late + chunk, chunk}}}, 2};
 }

@@ -34,7 +34,8 @@ void make_folder(const fs::path& folder) {
 
 /// Why the cache cannot be used; nothing when rank 0 finds no fault in what it checks alone.
 std::optional<std::string> find_fault(const fs::path& file, const std::string& key) {
-  if (!fs::exists(file)) return "";  // no fault to tell of: it was never made
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return "";  // no fault to tell of: it was never made
   try {
     TokenCache(file, key).verify_texts();
     return std::nullopt;

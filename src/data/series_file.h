@@ -16,15 +16,15 @@ enum class SeriesType : std::uint8_t { u8, i32, u32, i64, f32 };
 
 template <typename T>
 constexpr SeriesType series_type() {
-  if constexpr (std::is_same_v<T, std::int32_t>)
+  if constexpr (std::is_same_v<T, std::int32_t>) {
     return SeriesType::i32;
-  else if constexpr (std::is_same_v<T, std::uint32_t>)
+  } else if constexpr (std::is_same_v<T, std::uint32_t>) {
     return SeriesType::u32;
-  else if constexpr (std::is_same_v<T, std::int64_t>)
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
     return SeriesType::i64;
-  else if constexpr (std::is_same_v<T, float>)
+  } else if constexpr (std::is_same_v<T, float>) {
     return SeriesType::f32;
-  else {
+  } else {
     static_assert(std::is_same_v<T, char> || std::is_same_v<T, std::uint8_t>);
     return SeriesType::u8;
   }

@@ -39,6 +39,18 @@ struct CachedRejection {
   std::string reason;
 };
 
+/// Where all samples come from, in memory.
+struct SampleOrigins {
+  std::vector<std::int32_t> files;       // [samples]
+  std::vector<std::int64_t> lines;       // [samples]
+  std::vector<std::int64_t> id_offsets;  // [samples + 1]
+  std::vector<char> ids;                 // end to end
+
+  [[nodiscard]] std::string id(std::size_t sample) const {
+    return {ids.begin() + id_offsets[sample], ids.begin() + id_offsets[sample + 1]};
+  }
+};
+
 /// How many rows a cache comes from; read = kept + rejected.
 struct RowCounts {
   std::int64_t read = 0;
@@ -113,6 +125,9 @@ class TokenCache {
   [[nodiscard]] std::int32_t file(std::int64_t sample) const;
   [[nodiscard]] std::int64_t line(std::int64_t sample) const;
   [[nodiscard]] std::string id(std::int64_t sample) const;
+
+  /// The same of all samples at once, checksums compared: for whoever needs many.
+  [[nodiscard]] SampleOrigins origins() const;
 
   /// Memory that load() needs besides its results; reused between calls.
   struct Scratch {

@@ -1,8 +1,10 @@
 #include "hf/import_model.h"
 
+#include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/file.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
@@ -14,6 +16,8 @@
 
 namespace longhaul {
 namespace {
+
+constexpr std::int64_t kWorthAnnouncing = 1'000'000'000;  // bytes; several seconds of silence
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -65,6 +69,9 @@ ImportReport import_model(const std::filesystem::path& model_directory,
   }
   report.tensors = contents.slabs.size();
 
+  if (report.bytes > kWorthAnnouncing) {
+    fmt::print(stderr, "writing {} to {} ...\n", format_bytes(report.bytes), save.string());
+  }
   const bool new_save = !std::filesystem::exists(save);
   try {
     const std::unique_ptr<Coordinator> solo = make_solo_coordinator();

@@ -87,7 +87,7 @@ Recompute parse_recompute(std::string_view text) {
   for (const Recompute mode : {Recompute::none, Recompute::selective, Recompute::full}) {
     if (text == name_of(mode)) return mode;
   }
-  user_error("--recompute_granularity {}: choose none, selective or full", text);
+  user_error("--recompute_granularity {}: choose auto, none, selective or full", text);
 }
 
 Activations::Activations(const LocalSizes& sizes, std::int64_t max_tokens, Recompute mode,

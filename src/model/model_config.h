@@ -46,8 +46,10 @@ struct ModelConfig {
   bool qkv_bias = false;  // Qwen2: always
   bool qk_norm = false;   // Qwen3: always
   RopeConfig rope;
-  std::string dtype;  // "bfloat16", "float32", ...: what exports are written in
-  std::string json;   // the file's own text, kept for exports
+  // "bfloat16", "float16" or "float32": what exports are written in; empty when the file does not
+  // say
+  std::string dtype;
+  std::string json;  // the file's own text, kept for exports
 
   /// Parses the text of a config.json. `source` names it in errors. Throws UserError for a missing
   /// or impossible value or an unsupported model, naming the key.

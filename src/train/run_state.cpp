@@ -34,6 +34,13 @@ Json comparable_model(const std::string& text) {
   return model;
 }
 
+/// What decides which samples each step sees.
+Json data_order(const RunRecord& record) {
+  Json data = Json::parse(record.data_identity);
+  data["global_bs"] = record.options.global_bs;
+  return data;
+}
+
 /// Lines "key: theirs -> ours" for every leaf in which two JSON values differ.
 void list_differences(const Json& saved, const Json& now, const std::string& path,
                       std::vector<std::string>& lines) {
@@ -64,7 +71,7 @@ std::string to_metadata(const RunState& state, const RunRecord& record) {
   json["layout"] = {{"tp", record.layout.tp}, {"cp", record.layout.cp}, {"dp", record.layout.dp}};
   json["backend"] = record.backend;
   json["model"] = Json::parse(record.config.json);
-  json["data"] = Json::parse(record.data_identity);
+  json["data"] = data_order(record);
   json["args"] = Json::parse(record.options.to_json());
   return json.dump();
 }
@@ -82,7 +89,7 @@ RunState resume_state(const std::string& metadata, const RunRecord& record,
   std::vector<std::string> lines;
   list_differences(comparable_model(json["model"].dump()), comparable_model(record.config.json),
                    "model", lines);
-  list_differences(json["data"], Json::parse(record.data_identity), "data", lines);
+  list_differences(json["data"], data_order(record), "data", lines);
   if (!lines.empty()) {
     user_error(
         "{}: was written by a run that cannot be continued with these settings:\n{}\nGive the same "

@@ -37,11 +37,11 @@ void ShardedAdamW::update(const float* gradient_shards, std::int64_t update, dou
   AdamWStep step;
   step.grad_scale = static_cast<float>(gradient_scale);
   step.learning_rate = static_cast<float>(learning_rate);
-  step.beta1 = static_cast<float>(options_.beta1);
-  step.beta2 = static_cast<float>(options_.beta2);
+  step.beta1 = options_.beta1;
+  step.beta2 = options_.beta2;
   step.epsilon = static_cast<float>(options_.epsilon);
-  step.bias1 = static_cast<float>(1.0 - std::pow(options_.beta1, static_cast<double>(update)));
-  step.bias2 = static_cast<float>(1.0 - std::pow(options_.beta2, static_cast<double>(update)));
+  step.bias1 = 1.0 - std::pow(options_.beta1, static_cast<double>(update));
+  step.bias2 = 1.0 - std::pow(options_.beta2, static_cast<double>(update));
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
     const Parameter& parameter = table_.parameters()[i];
     const std::int64_t offset = layout_.offset(static_cast<int>(i));

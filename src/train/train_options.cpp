@@ -4,6 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "data/chat_template.h"
+#include "data/length_policy.h"
+#include "data/loss_policy.h"
+#include "model/activations.h"
 
 namespace longhaul {
 namespace {
@@ -27,6 +31,11 @@ void TrainOptions::validate() const {
   if (dataset.empty()) user_error("--dataset is missing: a JSON-lines file of conversations");
   if (save.empty()) user_error("--save is missing: the directory for checkpoints and logs");
   check_at_least<std::int64_t>("max_length", max_length, 2);
+  parse_truncation_strategy(truncation_strategy);
+  parse_template_mode(template_mode);
+  parse_template_family(chat_template);
+  parse_loss_scale(loss_scale);
+  if (recompute_granularity != "auto") parse_recompute(recompute_granularity);
   check_at_least<std::int64_t>("micro_bs", micro_bs, 1);
   check_at_least<std::int64_t>("global_bs", global_bs, 1);
   check_at_least("tensor_model_parallel_size", tensor_model_parallel_size, 0);
@@ -82,6 +91,7 @@ std::string TrainOptions::to_json() const {
   json["packing"] = packing;
   json["truncation_strategy"] = truncation_strategy;
   json["template_mode"] = template_mode;
+  json["chat_template"] = chat_template;
   json["loss_scale"] = loss_scale;
   json["strict"] = strict;
   json["backend"] = backend;

@@ -21,6 +21,7 @@ struct TrainOptions {
   bool packing = true;
   std::string truncation_strategy = "delete";
   std::string template_mode = "hf";
+  std::string chat_template = "auto";
   std::string loss_scale = "default";
   bool strict = false;
   std::string token_cache_dir;

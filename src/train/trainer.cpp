@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "checkpoint/naming.h"
 #include "core/stopwatch.h"
 #include "core/version.h"
 #include "metrics/model_flops.h"
@@ -131,8 +132,9 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   validation_batches_ =
       std::make_unique<PackBatches>(dataset_, validation_packs_, runtime_.grid, demand_.max_tokens);
   snapshot_ = std::make_unique<StateSnapshot>(runtime_, table_, *memory_);
-  writer_ =
-      make_synchronous_writer(runtime_.coordinator, {options_.save, options_.save_total_limit});
+  writer_ = make_synchronous_writer(runtime_.coordinator,
+                                    {options_.save, options_.save_total_limit,
+                                     [this](const std::string& text) { notify(text); }});
 }
 
 double Trainer::step_flops(const BatchTotals& totals) const {
@@ -187,6 +189,14 @@ StepMetrics Trainer::train_step(std::int64_t step) {
   return metrics;
 }
 
+void Trainer::notify(const std::string& text) const {
+  if (reporter_ != nullptr) {
+    reporter_->message(text);
+  } else {
+    runtime_.log.warning("{}", text);
+  }
+}
+
 void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome) {
   if (outcome.end == StepEnd::updated) {
     ++state_.updates;
@@ -203,16 +213,15 @@ void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOut
   const std::string list = fmt::format("{}{}", fmt::join(ids.begin(), ids.begin() + named, ", "),
                                        named < ids.size() ? ", ..." : "");
   if (outcome.end == StepEnd::no_loss) {
-    runtime_.log.warning(
-        "step {}: none of its tokens carries loss, nothing was updated; samples: {}", step + 1,
-        list);
+    notify(fmt::format("step {}: none of its tokens carries loss, nothing was updated; samples: {}",
+                       step + 1, list));
     return;
   }
   ++state_.skipped_in_a_row;
-  runtime_.log.warning(
-      "step {}: loss {} and gradient norm {} are not both finite, the update was "
-      "skipped; its {} samples: {}",
-      step + 1, outcome.totals.loss(), outcome.grad_norm, ids.size(), list);
+  notify(
+      fmt::format("step {}: loss {} and gradient norm {} are not both finite, the update was "
+                  "skipped; its {} samples: {}",
+                  step + 1, outcome.totals.loss(), outcome.grad_norm, ids.size(), list));
   if (state_.skipped_in_a_row >= options_.max_skipped_steps) {
     throw CollectiveError(
         fmt::format("{} steps in a row had no finite loss or gradient, the last was step {}; the "
@@ -261,7 +270,8 @@ void Trainer::save_checkpoint() {
   }
   bytes = runtime_.coordinator.sum(bytes);
   if (reporter_ != nullptr) {
-    reporter_->checkpoint({state_.step, options_.save, bytes, watch.seconds()});
+    const auto path = std::filesystem::path(options_.save) / step_directory_name(state_.step);
+    reporter_->checkpoint({state_.step, path.string(), bytes, watch.seconds()});
   }
 }
 

@@ -41,6 +41,8 @@ class Trainer {
   void choose_memory_demand();
   void describe(RunOverview& overview) const;
   StepMetrics train_step(std::int64_t step);
+  /// A message for the user, on rank 0; it does not disturb the console's status line.
+  void notify(const std::string& text) const;
   void handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome);
   /// Loss over the validation packs; empty when there are none.
   std::optional<double> evaluate(std::int64_t step);

@@ -31,7 +31,8 @@ def ranks_of(mpirun):
 
 
 class CrashResume(harness.ProgramTest):
-    # save_interval 1: about half of the time goes into writing checkpoints, so kills hit it too
+    # A wide model, and a checkpoint after each step: about half of the time goes into writing them.
+    config = dict(harness.TINY_CONFIG, intermediate_size=4096)
     flags = dict(train_iters=STEPS, save_interval=1, save_total_limit=2, global_bs=3,
                  split_dataset_ratio=0.05, eval_interval=8)
 
@@ -55,7 +56,7 @@ class CrashResume(harness.ProgramTest):
                 harness.command("train", *self.train_flags(save, **self.flags, **layout), ranks=4),
                 env=harness.ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             # From the very start of the processes to some steps into the run.
-            end = time.monotonic() + generator.uniform(0.3, 5.0)
+            end = time.monotonic() + generator.uniform(0.1, 2.5)
             while time.monotonic() < end and mpirun.poll() is None:
                 time.sleep(0.01)
             if generator.random() < 0.5:  # half of the kills: while a checkpoint is being written

@@ -27,13 +27,46 @@ ENVIRONMENT = {
     "NO_COLOR": "1",
 }
 
+VOCABULARY = 256 + 26  # bytes, and Qwen3's added tokens
+
 TINY_CONFIG = {
     "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "attention_bias": False,
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 151936, "max_position_embeddings": 4096,
+    "hidden_size": 64, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 16, "vocab_size": VOCABULARY, "max_position_embeddings": 4096,
     "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": True, "hidden_act": "silu",
     "initializer_range": 0.02, "torch_dtype": "float32",
 }
+
+
+def write_byte_tokenizer(directory):
+    """Qwen3's tokenizer without its merges: 256 byte tokens and the added tokens. A small vocabulary
+    keeps tiny models tiny."""
+    source = os.path.join(ROOT, "mpi_launch/quickstart/tokenizer")
+    with gzip.open(os.path.join(source, "tokenizer.json.gz"), "rt", encoding="utf-8") as file:
+        tokenizer = json.load(file)
+    model = tokenizer["model"]
+    model["vocab"] = {token: index for token, index in model["vocab"].items() if index < 256}
+    model["merges"] = []
+    for offset, added in enumerate(tokenizer["added_tokens"]):
+        added["id"] = 256 + offset
+    os.makedirs(directory)
+    with open(os.path.join(directory, "tokenizer.json"), "w", encoding="utf-8") as file:
+        json.dump(tokenizer, file, ensure_ascii=False)
+    shutil.copy(os.path.join(source, "tokenizer_config.json"), directory)
+
+
+def write_rows(path, count, seed=1):
+    """Conversations of unequal lengths with something to learn."""
+    generator = random.Random(seed)
+    words = "red green blue one two three north south apple pear".split()
+    with open(path, "w", encoding="utf-8") as file:
+        for index in range(count):
+            messages = []
+            for _ in range(generator.randint(1, 3)):
+                question = " ".join(generator.choices(words, k=generator.randint(1, 8)))
+                messages.append({"role": "user", "content": question})
+                messages.append({"role": "assistant", "content": question.upper()})
+            file.write(json.dumps({"id": f"row-{index}", "messages": messages}) + "\n")
 
 
 def command(*arguments, ranks=None):
@@ -53,7 +86,7 @@ def read_log(save):
 
 
 class ProgramTest(unittest.TestCase):
-    """A test class with a temporary folder and one tiny Qwen3 model with the real tokenizer."""
+    """A test class with a temporary folder, one tiny Qwen3 model with a byte tokenizer, and rows."""
 
     config = TINY_CONFIG
 
@@ -62,12 +95,9 @@ class ProgramTest(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(prefix="longhaul-test-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         tokenizer = cls.path("tokenizer")
-        os.mkdir(tokenizer)
-        source = os.path.join(ROOT, "mpi_launch/quickstart/tokenizer")
-        with gzip.open(os.path.join(source, "tokenizer.json.gz")) as packed, \
-                open(os.path.join(tokenizer, "tokenizer.json"), "wb") as plain:
-            shutil.copyfileobj(packed, plain)
-        shutil.copy(os.path.join(source, "tokenizer_config.json"), tokenizer)
+        write_byte_tokenizer(tokenizer)
+        cls.rows = cls.path("rows.jsonl")
+        write_rows(cls.rows, 60)
         with open(cls.path("config.json"), "w", encoding="utf-8") as file:
             json.dump(cls.config, file)
         cls.model = cls.path("model")
@@ -82,8 +112,8 @@ class ProgramTest(unittest.TestCase):
     def train_flags(self, save, **changes):
         """Flags of a short training run; changes by flag name, None leaves a flag out."""
         flags = {
-            "model": self.model, "dataset": SAMPLE, "save": save, "backend": "cpu", "max_length": 1024,
-            "truncation_strategy": "right", "micro_bs": 1, "global_bs": 4, "train_iters": 6, "lr": 2e-3,
+            "model": self.model, "dataset": self.rows, "save": save, "backend": "cpu", "max_length": 1024,
+            "micro_bs": 1, "global_bs": 4, "train_iters": 6, "lr": 2e-3,
             "save_interval": 3, "seed": 7, "tensor_model_parallel_size": 1, "context_parallel_size": 1,
         }
         flags.update(changes)

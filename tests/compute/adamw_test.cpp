@@ -45,8 +45,8 @@ TEST_P(AdamWTest, FollowsItsFormulaOverSeveralSteps) {
       step.grad_scale = 0.37F;
       step.learning_rate = 0.01F * static_cast<float>(t);
       step.weight_decay = 0.1F;
-      step.bias1 = 1.0F - std::pow(step.beta1, static_cast<float>(t));
-      step.bias2 = 1.0F - std::pow(step.beta2, static_cast<float>(t));
+      step.bias1 = 1.0 - std::pow(step.beta1, t);
+      step.bias2 = 1.0 - std::pow(step.beta2, t);
       backend_->adamw(step);
       expected.update(grad.values, step);
     }

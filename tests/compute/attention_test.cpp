@@ -87,6 +87,19 @@ TEST_P(AttentionTest, SegmentsOutsideTheStreamAreRefused) {
   }
 }
 
+TEST_P(AttentionTest, AWorkspaceThatIsTooSmallIsRefused) {
+  const DeviceMatrix q = upload(random(8, 32, 12));
+  const DeviceMatrix kv = upload(random(8, 32, 13));
+  const DeviceMatrix o = poisoned(8, 32);
+  const DeviceMatrix lse = poisoned_f32(2, 8);
+  const std::vector<AttentionSegment> segments{{0, 8, 0, 8}};
+  backend_->set_workspace(nullptr, 0);
+  EXPECT_THROW(
+      backend_->attention_forward(q.view(), kv.view().col_range(0, 16), kv.view().col_range(16, 16),
+                                  segments, {2, 1, 16, 0.25F}, o.view(), lse.floats()),
+      InternalError);
+}
+
 TEST(AttentionReference, GradientsAgreeWithFiniteDifferences) {
   const std::vector<AttentionSegment> segments{{0, 3, 0, 5}, {3, 4, 5, 4}};
   const Matrix q = reference::random_matrix(7, 4 * 6, 1);

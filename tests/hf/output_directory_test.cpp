@@ -50,8 +50,9 @@ TEST(OutputDirectory, RefusesWhatIsInUse) {
   write_file(directory / "file", "x");
   EXPECT_TRUE(contains(error_of([&] { OutputDirectory output(directory.path(), Overwrite::no); }),
                        "is not empty; choose another directory, or give --overwrite true"));
-  EXPECT_TRUE(contains(error_of([&] { OutputDirectory output(directory / "file", Overwrite::yes); }),
-                       "/file: is a file; give a directory"));
+  EXPECT_TRUE(
+      contains(error_of([&] { OutputDirectory output(directory / "file", Overwrite::yes); }),
+               "/file: is a file; give a directory"));
   EXPECT_TRUE(contains(
       error_of([&] { OutputDirectory output(directory / "file" / "below", Overwrite::yes); }),
       "cannot be used for --output: Not a directory"));

@@ -80,11 +80,10 @@ TEST_F(SafetensorsReaderTest, ConvertsOnTheWay) {
   data += std::string(reinterpret_cast<const char*>(bf16.data()), 8);
   data += std::string(reinterpret_cast<const char*>(f16.data()), 8);
   // A header of odd length leaves the data unaligned.
-  write_file(file_, raw_safetensors(
-                        R"({"f":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},)"
-                        R"("g":{"dtype":"BF16","shape":[4],"data_offsets":[16,24]}, )"
-                        R"("h":{"dtype":"F16","shape":[4],"data_offsets":[24,32]}}  )",
-                        data));
+  write_file(file_, raw_safetensors(R"({"f":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},)"
+                                    R"("g":{"dtype":"BF16","shape":[4],"data_offsets":[16,24]}, )"
+                                    R"("h":{"dtype":"F16","shape":[4],"data_offsets":[24,32]}}  )",
+                                    data));
   const SafetensorsReader reader(file_);
   std::vector<std::uint16_t> narrow(4);
   reader.read_rectangle("f", 0, 0, MatrixView(narrow.data(), DType::bf16, 4, 1));
@@ -100,11 +99,11 @@ TEST_F(SafetensorsReaderTest, ConvertsOnTheWay) {
 }
 
 TEST_F(SafetensorsReaderTest, OtherDtypesAreListedButAreNoWeights) {
-  write_file(file_, raw_safetensors(
-                        R"({"i":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
-                        R"("q":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[8,12]},)"
-                        R"("z":{"dtype":"F32","shape":[0,7],"data_offsets":[12,12]}})",
-                        std::string(12, '\1')));
+  write_file(file_,
+             raw_safetensors(R"({"i":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
+                             R"("q":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[8,12]},)"
+                             R"("z":{"dtype":"F32","shape":[0,7],"data_offsets":[12,12]}})",
+                             std::string(12, '\1')));
   const SafetensorsReader reader(file_);
   EXPECT_EQ(reader.tensor("i").dtype, DType::i64);
   EXPECT_EQ(reader.tensor("i").bytes.size(), 8U);
@@ -178,10 +177,10 @@ class ShardedReaderTest : public testing::Test {
   TemporaryDirectory directory_;
 
   void write_shard(const std::string& name, const std::string& tensor) {
-    write_file(directory_ / name,
-               raw_safetensors("{\"" + tensor +
-                                   R"(":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
-                               f32_bytes({static_cast<float>(tensor.size())})));
+    write_file(
+        directory_ / name,
+        raw_safetensors("{\"" + tensor + R"(":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                        f32_bytes({static_cast<float>(tensor.size())})));
   }
   void write_index(const std::string& text) {
     write_file(directory_ / "model.safetensors.index.json", text);

@@ -75,8 +75,8 @@ TEST(SafetensorsWriter, ShardsAtTheLimit) {
                                       "model-00002-of-00003.safetensors",
                                       "model-00003-of-00003.safetensors"}));
   expect_all(directory.path());
-  const auto index = nlohmann::json::parse(
-      test::read_file(directory / "model.safetensors.index.json"));
+  const auto index =
+      nlohmann::json::parse(test::read_file(directory / "model.safetensors.index.json"));
   EXPECT_EQ(index["metadata"]["total_size"], 382);
   EXPECT_EQ(index["weight_map"]["embed"], "model-00001-of-00003.safetensors");
   EXPECT_EQ(index["weight_map"]["half"], "model-00002-of-00003.safetensors");
@@ -94,9 +94,9 @@ TEST(SafetensorsWriter, CountsTheBytes) {
 }
 
 TEST(SafetensorsWriter, NamesADirectoryThatIsNotWritable) {
-  EXPECT_TRUE(contains(
-      error_of([] { SafetensorsWriter writer("/proc/nowhere", kTensors, 1000); }),
-      "/proc/nowhere/model.safetensors: cannot be created: No such file or directory"));
+  EXPECT_TRUE(
+      contains(error_of([] { SafetensorsWriter writer("/proc/nowhere", kTensors, 1000); }),
+               "/proc/nowhere/model.safetensors: cannot be created: No such file or directory"));
 }
 
 }  // namespace

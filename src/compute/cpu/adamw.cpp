@@ -8,13 +8,13 @@ void CpuBackend::adamw(const AdamWStep& step) {
   LONGHAUL_CHECK(step.count >= 0, "adamw: {} elements", step.count);
   const AdamWScalars scalars{
       .grad_scale = step.grad_scale,
-      .beta1 = step.beta1,
-      .one_minus_beta1 = 1.0F - step.beta1,
-      .beta2 = step.beta2,
-      .one_minus_beta2 = 1.0F - step.beta2,
+      .beta1 = static_cast<float>(step.beta1),
+      .one_minus_beta1 = static_cast<float>(1.0 - step.beta1),
+      .beta2 = static_cast<float>(step.beta2),
+      .one_minus_beta2 = static_cast<float>(1.0 - step.beta2),
       .learning_rate = step.learning_rate,
-      .inv_bias1 = 1.0F / step.bias1,
-      .inv_bias2 = 1.0F / step.bias2,
+      .inv_bias1 = static_cast<float>(1.0 / step.bias1),
+      .inv_bias2 = static_cast<float>(1.0 / step.bias2),
       .epsilon = step.epsilon,
       .weight_decay = step.weight_decay,
   };

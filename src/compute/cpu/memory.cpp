@@ -1,5 +1,6 @@
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +29,16 @@ std::size_t proc_value(const char* path, const char* name) {
     }
   }
   return 0;
+}
+
+/// Calls body(begin, count) on ranges of bytes, one a thread where there are enough to share.
+template <typename Body>
+void parallel_bytes(int threads, std::size_t bytes, const Body& body) {
+  constexpr std::size_t kWorthAThread = std::size_t{128} << 10;
+  const int parts = static_cast<int>(
+      std::clamp<std::size_t>(bytes / kWorthAThread, 1, static_cast<std::size_t>(threads)));
+  parallel_parts(parts, parts, static_cast<std::int64_t>(bytes),
+                 [&](int, std::int64_t begin, std::int64_t end) { body(begin, end - begin); });
 }
 
 }  // namespace
@@ -67,22 +78,16 @@ void CpuBackend::copy_to_host(void* host, const void* device, std::size_t bytes,
 }
 
 void CpuBackend::copy_on_device(void* to, const void* from, std::size_t bytes, Stream /*stream*/) {
-  if (bytes == 0) return;
-  parallel_rows(threads_, static_cast<std::int64_t>(bytes), 1,
-                [&](std::int64_t begin, std::int64_t end) {
-                  std::memcpy(static_cast<std::byte*>(to) + begin,
-                              static_cast<const std::byte*>(from) + begin,
-                              static_cast<std::size_t>(end - begin));
-                });
+  parallel_bytes(threads_, bytes, [&](std::int64_t begin, std::int64_t count) {
+    std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
+                static_cast<std::size_t>(count));
+  });
 }
 
 void CpuBackend::fill_zero(void* data, std::size_t bytes, Stream /*stream*/) {
-  if (bytes == 0) return;
-  parallel_rows(threads_, static_cast<std::int64_t>(bytes), 1,
-                [&](std::int64_t begin, std::int64_t end) {
-                  std::memset(static_cast<std::byte*>(data) + begin, 0,
-                              static_cast<std::size_t>(end - begin));
-                });
+  parallel_bytes(threads_, bytes, [&](std::int64_t begin, std::int64_t count) {
+    std::memset(static_cast<std::byte*>(data) + begin, 0, static_cast<std::size_t>(count));
+  });
 }
 
 }  // namespace longhaul::cpu
