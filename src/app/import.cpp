@@ -4,8 +4,8 @@
 
 #include "app/command.h"
 #include "app/options.h"
-#include "checkpoint/file.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "hf/import_model.h"
 
 namespace po = boost::program_options;

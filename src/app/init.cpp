@@ -4,10 +4,10 @@
 
 #include "app/command.h"
 #include "app/options.h"
-#include "checkpoint/file.h"
+#include "core/convert.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "hf/byte_size.h"
-#include "hf/convert.h"
 #include "hf/init_model.h"
 
 namespace po = boost::program_options;

@@ -8,10 +8,10 @@
 #include "app/inspect_json.h"
 #include "app/inspect_report.h"
 #include "app/options.h"
-#include "checkpoint/file.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/verify.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace po = boost::program_options;
 

@@ -9,9 +9,9 @@
 #include <cmath>
 
 #include "app/inspect_json.h"
-#include "checkpoint/file.h"
 #include "checkpoint/naming.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace {

@@ -6,13 +6,12 @@
 #include <string_view>
 
 #include "app/command.h"
-#include "comm/coordinator.h"
+#include "app/report_error.h"
 #include "core/error.h"
 #include "core/version.h"
 
 namespace {
 
-using longhaul::kExitFailure;
 using longhaul::kExitSuccess;
 using longhaul::kExitUserError;
 
@@ -59,15 +58,8 @@ int main(int argc, char** argv) {
     if (command.name != name) continue;
     try {
       return command.run(argc - 1, argv + 1);
-    } catch (const longhaul::CollectiveError& error) {
-      if (error.speaker()) fmt::print(stderr, "longhaul {}: error: {}\n", name, error.what());
-      return error.exit_code();
-    } catch (const longhaul::UserError& error) {
-      fmt::print(stderr, "longhaul {}: error: {}\n", name, error.what());
-      return kExitUserError;
     } catch (const std::exception& error) {
-      fmt::print(stderr, "longhaul {}: internal error: {}\n", name, error.what());
-      return kExitFailure;
+      return longhaul::report_error(name, error);
     }
   }
   fmt::print(stderr,

@@ -2,13 +2,16 @@
 // that a mistake is reported once and ends all of them.
 #include <sched.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "app/command.h"
+#include "app/report_error.h"
 #include "app/train_flags.h"
 #include "checkpoint/reader.h"
 #include "comm/mpi_communicator.h"
@@ -26,6 +29,9 @@ namespace fs = std::filesystem;
 constexpr const char* kSummary =
     "Fine-tunes all parameters of a Qwen2.5 or Qwen3 model on conversations. Start one process a "
     "rank with mpirun or srun; the same command again continues from the newest checkpoint.";
+
+// What mpirun needs to pass a last message on before it is told to end everything.
+constexpr std::chrono::milliseconds kForwardingTime{200};
 
 /// Threads of this rank: the flag, else OMP_NUM_THREADS, else its share of the host's cores.
 int thread_count(const TrainOptions& options, const Coordinator& coordinator) {
@@ -203,14 +209,19 @@ int run_train(int argc, char** argv) {
   const std::unique_ptr<Coordinator> coordinator = make_mpi_coordinator(mpi.world());
   try {
     return train(argc, argv, mpi, *coordinator);
-  } catch (const CollectiveError&) {
-    throw;  // every rank is here: main() lets one of them speak
+  } catch (const CollectiveError& error) {
+    // Said before MPI is finalized: once a silent rank has left with its exit code, mpirun ends the
+    // speaker too.
+    const int exit_code = report_error("train", error);
+    coordinator->barrier();
+    return exit_code;
   } catch (const std::exception& error) {
     if (coordinator->size() == 1) throw;
     // The others may be waiting for this rank: they must not wait for ever.
     const bool user = dynamic_cast<const UserError*>(&error) != nullptr;
     fmt::print(stderr, "longhaul train: error: [rank {} on {}] {}\n", coordinator->rank(),
                coordinator->host(), error.what());
+    std::this_thread::sleep_for(kForwardingTime);
     MpiRuntime::abort(user ? kExitUserError : kExitFailure);
   }
 }

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "checkpoint/crc32c.h"
-#include "checkpoint/file.h"
+#include "core/crc32c.h"
+#include "core/file.h"
 
 namespace longhaul {
 

@@ -1,42 +1,15 @@
 #include "checkpoint/hdf5.h"
 
-#include <algorithm>
-#include <bit>
-#include <cstring>
 #include <limits>
 
 namespace longhaul {
 namespace {
 
-static_assert(std::endian::native == std::endian::little,
-              "checkpoints are little-endian, and memory is written as it is");
-
-/// In a thread-safe HDF5 each thread has its own error stack and its own switch.
-void stop_error_printing() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
-
-herr_t append_frame(unsigned /*depth*/, const H5E_error2_t* frame, void* text) {
-  auto& out = *static_cast<std::string*>(text);
-  const std::string part = frame->desc != nullptr ? frame->desc : "";
-  if (part.empty()) return 0;
-  if (!out.empty()) out += "; ";
-  out += part;
-  return 0;
-}
-
 Hdf5Id make_access_properties() {
-  Hdf5Id properties(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  Hdf5Id properties = make_file_access();
   // Metadata in blocks of its own, so that it does not interleave with the tensors.
   H5Pset_meta_block_size(properties.get(), hsize_t{1} << 16);
-  H5Pset_file_locking(properties.get(), false, true);
   return properties;
-}
-
-Hdf5Id make_string_type(std::size_t length) {
-  Hdf5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type.get(), std::max<std::size_t>(length, 1));
-  H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
-  H5Tset_cset(type.get(), H5T_CSET_UTF8);
-  return type;
 }
 
 /// `fraction_bits` below `exponent_bits` below the sign, as IEEE lays out floats.
@@ -51,11 +24,6 @@ Hdf5Id make_small_float(std::size_t exponent_bits, std::size_t fraction_bits, st
   return type;
 }
 
-std::string trim_padding(std::string text) {
-  text.erase(std::find(text.begin(), text.end(), '\0'), text.end());
-  return text;
-}
-
 /// Reads a scalar fixed-length string through `read`, which is given the type and the buffer.
 template <typename Read>
 std::string read_fixed_string(const Hdf5Id& type, const std::string& what,
@@ -66,7 +34,7 @@ std::string read_fixed_string(const Hdf5Id& type, const std::string& what,
   }
   std::string text(H5Tget_size(type.get()), '\0');
   check_hdf5(read(type.get(), text.data()), file, "cannot read " + what);
-  return trim_padding(std::move(text));
+  return trim_text(std::move(text));
 }
 
 template <typename T>
@@ -76,14 +44,8 @@ std::string bytes_of(T value) {
 
 }  // namespace
 
-std::string hdf5_error_text() {
-  std::string text;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, append_frame, &text);
-  return text.empty() ? "no reason given" : text;
-}
-
 Hdf5Id create_hdf5_file(const std::filesystem::path& file) {
-  stop_error_printing();
+  silence_hdf5_errors();
   const Hdf5Id properties = make_access_properties();
   return {check_hdf5(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties.get()), file,
                      "cannot create the file"),
@@ -91,7 +53,7 @@ Hdf5Id create_hdf5_file(const std::filesystem::path& file) {
 }
 
 Hdf5Id open_hdf5_file(const std::filesystem::path& file) {
-  stop_error_printing();
+  silence_hdf5_errors();
   const Hdf5Id properties = make_access_properties();
   Hdf5Id id(H5Fopen(file.c_str(), H5F_ACC_RDONLY, properties.get()), H5Fclose);
   if (!id.valid()) {
@@ -150,15 +112,13 @@ Hdf5Id make_link_properties() {
 void write_attribute(hid_t object, const char* name, const std::string& value,
                      const std::filesystem::path& file) {
   const std::string what = fmt::format("cannot write attribute {}", name);
-  const Hdf5Id type = make_string_type(value.size());
+  const Hdf5Id type = make_text_type(value.size());
   const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
   const Hdf5Id attribute(
       check_hdf5(H5Acreate2(object, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), file,
                  what),
       H5Aclose);
-  std::string padded = value;
-  padded.resize(H5Tget_size(type.get()), '\0');
-  check_hdf5(H5Awrite(attribute.get(), type.get(), padded.data()), file, what);
+  check_hdf5(H5Awrite(attribute.get(), type.get(), pad_text(value).data()), file, what);
 }
 
 void write_attribute(hid_t object, const char* name, std::int64_t value,
@@ -212,17 +172,16 @@ std::int64_t read_integer_attribute(hid_t object, const char* name,
 void write_text_dataset(hid_t file_id, const char* path, const std::string& text,
                         const std::filesystem::path& file) {
   const std::string what = fmt::format("cannot write {}", path);
-  const Hdf5Id type = make_string_type(text.size());
+  const Hdf5Id type = make_text_type(text.size());
   const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
   const Hdf5Id links = make_link_properties();
   const Hdf5Id dataset(check_hdf5(H5Dcreate2(file_id, path, type.get(), space.get(), links.get(),
                                              H5P_DEFAULT, H5P_DEFAULT),
                                   file, what),
                        H5Dclose);
-  std::string padded = text;
-  padded.resize(H5Tget_size(type.get()), '\0');
-  check_hdf5(H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, padded.data()),
-             file, what);
+  check_hdf5(
+      H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pad_text(text).data()),
+      file, what);
 }
 
 std::string read_text_dataset(hid_t file_id, const char* path, const std::filesystem::path& file) {

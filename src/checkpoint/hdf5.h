@@ -1,57 +1,15 @@
 #pragma once
 
-#include <hdf5.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <utility>
+#include <string_view>
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/hdf5.h"
 
 namespace longhaul {
-
-/// An HDF5 identifier with the function that closes it. Move-only.
-class Hdf5Id {
- public:
-  using Closer = herr_t (*)(hid_t);
-
-  Hdf5Id() = default;
-  Hdf5Id(hid_t id, Closer closer) : id_(id), closer_(closer) {}
-  ~Hdf5Id() { reset(); }
-  Hdf5Id(Hdf5Id&& other) noexcept
-      : id_(std::exchange(other.id_, H5I_INVALID_HID)), closer_(other.closer_) {}
-  Hdf5Id& operator=(Hdf5Id&& other) noexcept {
-    if (this != &other) {
-      reset();
-      id_ = std::exchange(other.id_, H5I_INVALID_HID);
-      closer_ = other.closer_;
-    }
-    return *this;
-  }
-  Hdf5Id(const Hdf5Id&) = delete;
-  Hdf5Id& operator=(const Hdf5Id&) = delete;
-
-  [[nodiscard]] hid_t get() const { return id_; }
-  [[nodiscard]] bool valid() const { return id_ >= 0; }
-  /// Closes and says whether HDF5 could: closing a file writes what is left of it.
-  [[nodiscard]] bool close() {
-    return id_ < 0 || closer_(std::exchange(id_, H5I_INVALID_HID)) >= 0;
-  }
-
- private:
-  void reset() noexcept {
-    if (id_ >= 0) closer_(std::exchange(id_, H5I_INVALID_HID));
-  }
-
-  hid_t id_ = H5I_INVALID_HID;
-  Closer closer_ = nullptr;
-};
-
-/// HDF5's own account of the last failure in this thread, innermost cause first. It is in memory
-/// only: opening or creating a file below stops HDF5 from printing it.
-std::string hdf5_error_text();
 
 /// Throws InternalError "<file>: <what>: <HDF5's account>" when an HDF5 call failed.
 template <typename T>
@@ -63,11 +21,10 @@ T check_hdf5(T result, const std::filesystem::path& file, std::string_view what)
 }
 
 /// Creates a file that every HDF5 since 1.8 opens, also when the writer is killed before closing
-/// it. Without file locks (network file systems often refuse them, and nobody opens a file of ours
-/// before it is renamed to its final name). An existing file is overwritten.
+/// it, and stops HDF5 from printing errors in this thread. An existing file is overwritten.
 Hdf5Id create_hdf5_file(const std::filesystem::path& file);
-/// Opens for reading, without locks. Throws UserError with HDF5's account when it is not HDF5,
-/// truncated, unreadable, ...
+/// Opens for reading, also with silenced errors. Throws UserError with HDF5's account when it is
+/// not HDF5, truncated, unreadable, ...
 Hdf5Id open_hdf5_file(const std::filesystem::path& file);
 
 /// The type of `dtype` in files and, identical, in memory: HDF5 never converts for us. bfloat16 is

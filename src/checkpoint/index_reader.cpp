@@ -1,10 +1,10 @@
 #include "checkpoint/index_reader.h"
 
-#include "checkpoint/file.h"
 #include "checkpoint/file_crc.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/save_directory.h"
 #include "checkpoint/seal.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

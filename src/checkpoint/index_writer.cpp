@@ -3,13 +3,14 @@
 #include <chrono>
 #include <thread>
 
-#include "checkpoint/file.h"
 #include "checkpoint/file_crc.h"
 #include "checkpoint/hdf5_table.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/seal.h"
 #include "checkpoint/shard_table.h"
 #include "checkpoint/slab_tiling.h"
+#include "core/clock.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -111,7 +112,7 @@ void write_index(const fs::path& directory, const CheckpointIdentity& identity,
   const std::vector<TensorTiling> tensors = collect_tensors(shards);
   for (const ShardRecord& shard : shards) wait_for_shard(directory / shard.file_name, shard.bytes);
   const SlabTables tables = tables_of(tensors, shards);
-  const std::string written = utc_now();
+  const std::string written = utc_now(TimeDigits::nanoseconds);
 
   const fs::path file = directory / kIndexFileName;
   create_file(file);

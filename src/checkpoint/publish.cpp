@@ -8,10 +8,10 @@
 #include <cstdio>
 #include <vector>
 
-#include "checkpoint/file.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/save_directory.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

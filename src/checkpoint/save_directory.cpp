@@ -1,7 +1,5 @@
 #include "checkpoint/save_directory.h"
 
-#include <fmt/chrono.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -10,6 +8,7 @@
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/seal.h"
+#include "core/clock.h"
 #include "core/error.h"
 
 namespace longhaul {
@@ -32,10 +31,8 @@ std::string time_written(const fs::path& directory) {
     if (none) time = fs::last_write_time(directory, none);
     if (none) return "";
     const auto when = std::chrono::file_clock::to_sys(time);
-    return fmt::format(
-        "{:%Y-%m-%dT%H:%M:%S}",
-        fmt::gmtime(std::chrono::system_clock::to_time_t(
-            std::chrono::time_point_cast<std::chrono::system_clock::duration>(when))));
+    return utc_text(std::chrono::time_point_cast<std::chrono::system_clock::duration>(when),
+                    TimeDigits::nanoseconds);
   }
 }
 

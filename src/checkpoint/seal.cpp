@@ -1,15 +1,12 @@
 #include "checkpoint/seal.h"
 
-#include <fmt/chrono.h>
-
-#include <chrono>
 #include <sstream>
 
-#include "checkpoint/crc32c.h"
-#include "checkpoint/file.h"
 #include "checkpoint/format.h"
 #include "checkpoint/naming.h"
+#include "core/crc32c.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -47,15 +44,6 @@ Seal read_seal(const fs::path& directory) {
     user_error("{}: is damaged", file.string());
   }
   return seal;
-}
-
-std::string utc_now() {
-  const auto now = std::chrono::system_clock::now();
-  const auto whole = std::chrono::floor<std::chrono::seconds>(now);
-  const auto nanoseconds =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now - whole).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(whole)), nanoseconds);
 }
 
 }  // namespace longhaul

@@ -11,7 +11,7 @@ namespace longhaul {
 struct Seal {
   std::string id;
   std::int64_t step = 0;
-  std::string written;  // UTC, "2025-06-01T12:34:56.123456789Z": sorts by time
+  std::string written;  // UTC, to the nanosecond: sorts by time (core/clock.h)
   std::int64_t index_bytes = 0;
   std::uint32_t index_crc = 0;
 };
@@ -20,8 +20,5 @@ struct Seal {
 void write_seal(const std::filesystem::path& directory, const Seal& seal);
 /// Throws UserError when it is missing, damaged or of a newer format version.
 Seal read_seal(const std::filesystem::path& directory);
-
-/// The time now, as Seal::written.
-std::string utc_now();
 
 }  // namespace longhaul

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "checkpoint/crc32c.h"
 #include "checkpoint/file_crc.h"
 #include "checkpoint/naming.h"
+#include "core/crc32c.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

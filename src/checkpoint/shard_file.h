@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/file.h"
 #include "checkpoint/index_reader.h"
+#include "core/file.h"
 
 namespace longhaul {
 

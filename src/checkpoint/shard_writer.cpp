@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <map>
 
-#include "checkpoint/crc32c.h"
-#include "checkpoint/file.h"
 #include "checkpoint/file_crc.h"
 #include "checkpoint/naming.h"
+#include "core/crc32c.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

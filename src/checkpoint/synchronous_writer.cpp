@@ -6,13 +6,13 @@
 #include <random>
 #include <thread>
 
-#include "checkpoint/file.h"
 #include "checkpoint/index_writer.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/save_directory.h"
 #include "checkpoint/shard_writer.h"
 #include "checkpoint/writer.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

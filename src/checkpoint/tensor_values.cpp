@@ -6,37 +6,17 @@
 #include <functional>
 #include <numeric>
 
+#include "core/convert.h"
 #include "core/error.h"
-#include "core/float_formats.h"
 
 namespace longhaul {
 namespace {
 
 template <typename T>
-T load(const std::byte* data, std::int64_t index) {
-  T value;
-  std::memcpy(&value, data + index * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
-  return value;
-}
-
-double element_at(DType dtype, const std::byte* data, std::int64_t index) {
-  switch (dtype) {
-    case DType::f64:
-      return load<double>(data, index);
-    case DType::f32:
-      return load<float>(data, index);
-    case DType::bf16:
-      return bf16_to_f32(load<std::uint16_t>(data, index));
-    case DType::f16:
-      return f16_to_f32(load<std::uint16_t>(data, index));
-    case DType::i64:
-      return static_cast<double>(load<std::int64_t>(data, index));
-    case DType::i32:
-      return load<std::int32_t>(data, index);
-    case DType::u8:
-      return load<std::uint8_t>(data, index);
-  }
-  return 0;
+std::vector<double> widen(const std::byte* data, std::int64_t count) {
+  std::vector<T> values(static_cast<std::size_t>(count));
+  if (count > 0) std::memcpy(values.data(), data, values.size() * sizeof(T));
+  return {values.begin(), values.end()};
 }
 
 /// Cuts a tensor into rectangles of about a million elements: whole rows, or parts of a vector.
@@ -64,11 +44,23 @@ std::int64_t element_count(const CheckpointTensor& tensor) {
 }
 
 std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t count) {
-  std::vector<double> values(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) {
-    values[static_cast<std::size_t>(i)] = element_at(dtype, data, i);
+  switch (dtype) {
+    case DType::f64:
+      return widen<double>(data, count);
+    case DType::i64:
+      return widen<std::int64_t>(data, count);
+    case DType::i32:
+      return widen<std::int32_t>(data, count);
+    case DType::u8:
+      return widen<std::uint8_t>(data, count);
+    case DType::f32:
+    case DType::bf16:
+    case DType::f16:
+      break;
   }
-  return values;
+  std::vector<float> floats(static_cast<std::size_t>(count));
+  convert_values(data, dtype, floats.data(), DType::f32, count);
+  return {floats.begin(), floats.end()};
 }
 
 std::vector<double> read_values(const CheckpointReader& reader, const CheckpointTensor& tensor,

@@ -1,45 +1,31 @@
 #include "data/rejected_log.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <fmt/format.h>
 
-#include "core/error.h"
+#include <algorithm>
+
+#include "core/file.h"
 #include "data/json_print.h"
 
 namespace longhaul {
 
 void write_rejected_log(const std::filesystem::path& file, const std::vector<UnkeptRow>& rows) {
-  std::filesystem::path temporary = file;
-  temporary += ".tmp";
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  std::string line;
+  std::string text;
   for (const UnkeptRow& row : rows) {
-    line = "{\"file\": ";
-    append_json_string(line, row.file);
-    line += fmt::format(", \"line\": {}, \"id\": ", row.line);
+    text += "{\"file\": ";
+    append_json_string(text, row.file);
+    text += fmt::format(", \"line\": {}, \"id\": ", row.line);
     if (row.id.empty()) {
-      line += "null";
+      text += "null";
     } else {
-      append_json_string(line, row.id);
+      append_json_string(text, row.id);
     }
-    line += ", \"reason\": ";
-    append_json_string(line, row.reason);
-    line +=
+    text += ", \"reason\": ";
+    append_json_string(text, row.reason);
+    text +=
         row.length < 0 ? ", \"length\": null}\n" : fmt::format(", \"length\": {}}}\n", row.length);
-    out << line;
   }
-  out.close();
-  if (!out) {
-    user_error(
-        "{}: cannot be written: {}; see that the save directory exists, is writable and has "
-        "room",
-        temporary.string(), std::strerror(errno));
-  }
-  std::error_code error;
-  std::filesystem::rename(temporary, file, error);
-  if (error) user_error("{}: cannot be replaced: {}", file.string(), error.message());
+  replace_text_file(file, text);
 }
 
 std::string reason_group(const std::string& reason) {

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/crc32c.h"
+
 namespace longhaul {
 
 /// Element types of a series, little-endian in the file.
@@ -29,9 +31,6 @@ constexpr SeriesType series_type() {
     return SeriesType::u8;
   }
 }
-
-/// CRC-32C (Castagnoli) of bytes that follow others whose value is `before` (0: none).
-std::uint32_t crc32c_of(const void* data, std::size_t bytes, std::uint32_t before = 0);
 
 /// Thrown when a file is not what it should be: absent, truncated, damaged, written by others.
 class SeriesFileError : public std::runtime_error {
@@ -106,7 +105,9 @@ class SeriesFile {
   [[nodiscard]] std::vector<T> read_all(std::size_t series) const {
     std::vector<T> values(static_cast<std::size_t>(size(series)));
     read(series, 0, size(series), values.data());
-    compare_checksum(series, crc32c_of(values.data(), values.size() * sizeof(T)));
+    Crc32c checksum;
+    checksum.update(values.data(), values.size() * sizeof(T));
+    compare_checksum(series, checksum.value());
     return values;
   }
   /// Reads the whole series piece by piece and compares its checksum.

@@ -5,34 +5,32 @@
 
 namespace longhaul {
 
-using series::Handle;
-
 struct SeriesFile::Impl {
   struct Series {
     std::string path;
     SeriesType type;
-    Handle dataset;
+    Hdf5Id dataset;
     std::int64_t size;
   };
 
   std::string path;
   std::int64_t file_bytes = 0;
-  Handle file;
+  Hdf5Id file;
   std::vector<Series> series;
 
   template <typename T>
   T check(T result, const std::string& what) const {
     if (result < 0) {
-      throw SeriesFileError(fmt::format("{}: {}: {}", path, what, series::error_text()));
+      throw SeriesFileError(fmt::format("{}: {}: {}", path, what, hdf5_error_text()));
     }
     return result;
   }
 
   [[nodiscard]] std::int64_t read_integer(hid_t object, const std::string& name) const {
     const std::string what = fmt::format("attribute '{}' cannot be read", name);
-    const Handle attribute(check(H5Aopen(object, name.c_str(), H5P_DEFAULT), what), H5Aclose);
-    const Handle type(check(H5Aget_type(attribute.get()), what), H5Tclose);
-    const Handle space(check(H5Aget_space(attribute.get()), what), H5Sclose);
+    const Hdf5Id attribute(check(H5Aopen(object, name.c_str(), H5P_DEFAULT), what), H5Aclose);
+    const Hdf5Id type(check(H5Aget_type(attribute.get()), what), H5Tclose);
+    const Hdf5Id space(check(H5Aget_space(attribute.get()), what), H5Sclose);
     if (H5Tequal(type.get(), H5T_STD_I64LE) <= 0 ||
         H5Sget_simple_extent_npoints(space.get()) != 1) {
       throw SeriesFileError(fmt::format("{}: attribute '{}' is not an integer", path, name));
@@ -44,11 +42,11 @@ struct SeriesFile::Impl {
 };
 
 SeriesFile::SeriesFile(const std::filesystem::path& file) : impl_(std::make_unique<Impl>()) {
-  series::silence_errors();
+  silence_hdf5_errors();
   impl_->path = file.string();
-  const Handle access = series::file_access();
+  const Hdf5Id access = make_file_access();
   impl_->file =
-      Handle(impl_->check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access.get()), "cannot be opened"),
+      Hdf5Id(impl_->check(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access.get()), "cannot be opened"),
              H5Fclose);
   impl_->file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(file));
 }
@@ -58,15 +56,15 @@ SeriesFile::~SeriesFile() = default;
 std::size_t SeriesFile::open_series(const std::string& path, SeriesType type) {
   const std::string what = fmt::format("'{}' cannot be opened", path);
   // Without a chunk cache only what is asked for is read, straight from the file.
-  const Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+  const Hdf5Id access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
   H5Pset_chunk_cache(access.get(), 0, 0, H5D_CHUNK_CACHE_W0_DEFAULT);
   Impl::Series opened;
   opened.path = path;
   opened.type = type;
   opened.dataset =
-      Handle(impl_->check(H5Dopen2(impl_->file.get(), path.c_str(), access.get()), what), H5Dclose);
-  const Handle found(impl_->check(H5Dget_type(opened.dataset.get()), what), H5Tclose);
-  const Handle space(impl_->check(H5Dget_space(opened.dataset.get()), what), H5Sclose);
+      Hdf5Id(impl_->check(H5Dopen2(impl_->file.get(), path.c_str(), access.get()), what), H5Dclose);
+  const Hdf5Id found(impl_->check(H5Dget_type(opened.dataset.get()), what), H5Tclose);
+  const Hdf5Id space(impl_->check(H5Dget_space(opened.dataset.get()), what), H5Sclose);
   if (H5Tequal(found.get(), series::type_id(type)) <= 0 ||
       H5Sget_simple_extent_ndims(space.get()) != 1) {
     throw SeriesFileError(fmt::format("{}: '{}' has another type or shape", impl_->path, path));
@@ -90,14 +88,14 @@ void SeriesFile::read_elements(std::size_t series, SeriesType type, std::int64_t
   LONGHAUL_CHECK(begin >= 0 && count >= 0 && begin + count <= source.size,
                  "elements {}..{} of {} in {}", begin, begin + count, source.size, source.path);
   if (count == 0) return;
-  series::silence_errors();  // this thread may be a new one
+  silence_hdf5_errors();  // this thread may be a new one
   const std::string what = fmt::format("'{}' cannot be read", source.path);
   const auto first = static_cast<hsize_t>(begin);
   const auto length = static_cast<hsize_t>(count);
-  const Handle space(impl_->check(H5Dget_space(source.dataset.get()), what), H5Sclose);
+  const Hdf5Id space(impl_->check(H5Dget_space(source.dataset.get()), what), H5Sclose);
   impl_->check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &first, nullptr, &length, nullptr),
                what);
-  const Handle memory(impl_->check(H5Screate_simple(1, &length, nullptr), what), H5Sclose);
+  const Hdf5Id memory(impl_->check(H5Screate_simple(1, &length, nullptr), what), H5Sclose);
   impl_->check(H5Dread(source.dataset.get(), series::type_id(type), memory.get(), space.get(),
                        H5P_DEFAULT, out),
                what);
@@ -108,13 +106,13 @@ void SeriesFile::verify(std::size_t series) const {
   const Impl::Series& source = impl_->series.at(series);
   const std::size_t element = series::element_size(source.type);
   std::vector<std::byte> bytes(static_cast<std::size_t>(std::min(kPiece, source.size)) * element);
-  std::uint32_t checksum = 0;
+  Crc32c checksum;
   for (std::int64_t begin = 0; begin < source.size; begin += kPiece) {
     const std::int64_t count = std::min(kPiece, source.size - begin);
     read_elements(series, source.type, begin, count, bytes.data());
-    checksum = crc32c_of(bytes.data(), static_cast<std::size_t>(count) * element, checksum);
+    checksum.update(bytes.data(), static_cast<std::size_t>(count) * element);
   }
-  compare_checksum(series, checksum);
+  compare_checksum(series, checksum.value());
 }
 
 void SeriesFile::compare_checksum(std::size_t series, std::uint32_t checksum) const {
@@ -127,18 +125,17 @@ void SeriesFile::compare_checksum(std::size_t series, std::uint32_t checksum) co
 
 std::string SeriesFile::text_attribute(const std::string& name) const {
   const std::string what = fmt::format("attribute '{}' cannot be read", name);
-  const Handle attribute(impl_->check(H5Aopen(impl_->file.get(), name.c_str(), H5P_DEFAULT), what),
+  const Hdf5Id attribute(impl_->check(H5Aopen(impl_->file.get(), name.c_str(), H5P_DEFAULT), what),
                          H5Aclose);
-  const Handle type(impl_->check(H5Aget_type(attribute.get()), what), H5Tclose);
-  const Handle space(impl_->check(H5Aget_space(attribute.get()), what), H5Sclose);
+  const Hdf5Id type(impl_->check(H5Aget_type(attribute.get()), what), H5Tclose);
+  const Hdf5Id space(impl_->check(H5Aget_space(attribute.get()), what), H5Sclose);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 ||
       H5Sget_simple_extent_npoints(space.get()) != 1) {
     throw SeriesFileError(fmt::format("{}: attribute '{}' is not a text", impl_->path, name));
   }
   std::string text(H5Tget_size(type.get()), '\0');
   impl_->check(H5Aread(attribute.get(), type.get(), text.data()), what);
-  text.erase(std::find(text.begin(), text.end(), '\0'), text.end());
-  return text;
+  return trim_text(std::move(text));
 }
 
 std::int64_t SeriesFile::integer_attribute(const std::string& name) const {

@@ -1,30 +1,24 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "data/series_hdf5.h"
 
 namespace longhaul {
-
-using series::Handle;
 
 struct SeriesFileWriter::Impl {
   struct Series {
     std::string path;
     SeriesType type;
     std::size_t chunk_elements;
-    Handle dataset;
+    Hdf5Id dataset;
     std::vector<std::byte> pending;  // less than a chunk
     std::size_t written = 0;         // elements in the file
-    std::uint32_t checksum = 0;
+    Crc32c checksum;
   };
 
   std::filesystem::path path;
-  Handle file;
+  Hdf5Id file;
   std::vector<Series> series;
 
   /// For the result of an HDF5 call that only fails when the system does.
@@ -34,7 +28,7 @@ struct SeriesFileWriter::Impl {
       user_error(
           "{}: writing failed: {}; see that the disk has room and the folder can be written, or "
           "name another one with --token_cache_dir",
-          path.string(), series::error_text());
+          path.string(), hdf5_error_text());
     }
     return result;
   }
@@ -43,14 +37,14 @@ struct SeriesFileWriter::Impl {
   void write(Series& target, std::size_t count) const {
     if (count == 0) return;
     const std::size_t bytes = count * series::element_size(target.type);
-    target.checksum = crc32c_of(target.pending.data(), bytes, target.checksum);
+    target.checksum.update(target.pending.data(), bytes);
     const hsize_t extent = target.written + count;
     const hsize_t begin = target.written;
     const hsize_t length = count;
     check(H5Dset_extent(target.dataset.get(), &extent));
-    const Handle space(check(H5Dget_space(target.dataset.get())), H5Sclose);
+    const Hdf5Id space(check(H5Dget_space(target.dataset.get())), H5Sclose);
     check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &begin, nullptr, &length, nullptr));
-    const Handle memory(check(H5Screate_simple(1, &length, nullptr)), H5Sclose);
+    const Hdf5Id memory(check(H5Screate_simple(1, &length, nullptr)), H5Sclose);
     check(H5Dwrite(target.dataset.get(), series::type_id(target.type), memory.get(), space.get(),
                    H5P_DEFAULT, target.pending.data()));
     target.pending.erase(target.pending.begin(),
@@ -60,20 +54,20 @@ struct SeriesFileWriter::Impl {
 
   /// The groups that a path goes through, without the times that HDF5 would store by itself.
   void make_groups(const std::string& name) const {
-    const Handle creation(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
+    const Hdf5Id creation(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
     H5Pset_obj_track_times(creation.get(), false);
     for (std::size_t at = name.find('/'); at != std::string::npos; at = name.find('/', at + 1)) {
       const std::string group = name.substr(0, at);
       if (check(H5Lexists(file.get(), group.c_str(), H5P_DEFAULT)) > 0) continue;
-      const Handle made(
+      const Hdf5Id made(
           check(H5Gcreate2(file.get(), group.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT)),
           H5Gclose);
     }
   }
 
   void write_integer(hid_t object, const std::string& name, std::int64_t value) const {
-    const Handle space(check(H5Screate(H5S_SCALAR)), H5Sclose);
-    const Handle attribute(check(H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space.get(),
+    const Hdf5Id space(check(H5Screate(H5S_SCALAR)), H5Sclose);
+    const Hdf5Id attribute(check(H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space.get(),
                                             H5P_DEFAULT, H5P_DEFAULT)),
                            H5Aclose);
     check(H5Awrite(attribute.get(), H5T_STD_I64LE, &value));
@@ -82,15 +76,15 @@ struct SeriesFileWriter::Impl {
 
 SeriesFileWriter::SeriesFileWriter(const std::filesystem::path& file)
     : impl_(std::make_unique<Impl>()) {
-  series::silence_errors();
+  silence_hdf5_errors();
   impl_->path = file;
-  const Handle access = series::file_access();
+  const Hdf5Id access = make_file_access();
   // The 1.10 format has checksums in all of HDF5's own structures, which earlier ones have not: a
   // damaged one can crash the library.
   H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
-  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
+  const Hdf5Id creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.get(), false);  // the same content gives the same bytes
-  impl_->file = Handle(
+  impl_->file = Hdf5Id(
       impl_->check(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation.get(), access.get())), H5Fclose);
 }
 
@@ -100,7 +94,7 @@ std::size_t SeriesFileWriter::add(const std::string& path, SeriesType type,
                                   std::int64_t chunk_elements) {
   LONGHAUL_CHECK(chunk_elements >= 1, "chunks of {} elements", chunk_elements);
   impl_->make_groups(path);
-  const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  const Hdf5Id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   const auto chunk = static_cast<hsize_t>(chunk_elements);
   H5Pset_chunk(creation.get(), 1, &chunk);
   H5Pset_obj_track_times(creation.get(), false);
@@ -109,13 +103,13 @@ std::size_t SeriesFileWriter::add(const std::string& path, SeriesType type,
   H5Pset_fill_time(creation.get(), H5D_FILL_TIME_ALLOC);
   const hsize_t none = 0;
   const hsize_t unlimited = H5S_UNLIMITED;
-  const Handle space(impl_->check(H5Screate_simple(1, &none, &unlimited)), H5Sclose);
+  const Hdf5Id space(impl_->check(H5Screate_simple(1, &none, &unlimited)), H5Sclose);
   Impl::Series added;
   added.path = path;
   added.type = type;
   added.chunk_elements = static_cast<std::size_t>(chunk_elements);
   added.dataset =
-      Handle(impl_->check(H5Dcreate2(impl_->file.get(), path.c_str(), series::type_id(type),
+      Hdf5Id(impl_->check(H5Dcreate2(impl_->file.get(), path.c_str(), series::type_id(type),
                                      space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT)),
              H5Dclose);
   added.pending.reserve(added.chunk_elements * series::element_size(type));
@@ -141,17 +135,12 @@ void SeriesFileWriter::append_bytes(std::size_t series, SeriesType type, const v
 }
 
 void SeriesFileWriter::set_attribute(const std::string& name, const std::string& value) {
-  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-  std::string padded = value;
-  padded.resize(std::max<std::size_t>(value.size(), 1), '\0');
-  H5Tset_size(type.get(), padded.size());
-  H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
-  H5Tset_cset(type.get(), H5T_CSET_UTF8);
-  const Handle space(impl_->check(H5Screate(H5S_SCALAR)), H5Sclose);
-  const Handle attribute(impl_->check(H5Acreate2(impl_->file.get(), name.c_str(), type.get(),
+  const Hdf5Id type = make_text_type(value.size());
+  const Hdf5Id space(impl_->check(H5Screate(H5S_SCALAR)), H5Sclose);
+  const Hdf5Id attribute(impl_->check(H5Acreate2(impl_->file.get(), name.c_str(), type.get(),
                                                  space.get(), H5P_DEFAULT, H5P_DEFAULT)),
                          H5Aclose);
-  impl_->check(H5Awrite(attribute.get(), type.get(), padded.data()));
+  impl_->check(H5Awrite(attribute.get(), type.get(), pad_text(value).data()));
 }
 
 void SeriesFileWriter::set_attribute(const std::string& name, std::int64_t value) {
@@ -161,16 +150,12 @@ void SeriesFileWriter::set_attribute(const std::string& name, std::int64_t value
 void SeriesFileWriter::finish() {
   for (Impl::Series& target : impl_->series) {
     impl_->write(target, target.pending.size() / series::element_size(target.type));
-    impl_->write_integer(target.dataset.get(), series::kChecksumName, target.checksum);
+    impl_->write_integer(target.dataset.get(), series::kChecksumName, target.checksum.value());
     if (!target.dataset.close()) impl_->check(-1);
   }
   impl_->check(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL));
   if (!impl_->file.close()) impl_->check(-1);
-  const int fd = open(impl_->path.c_str(), O_RDWR | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (!synced) user_error("{}: cannot be synced: {}", impl_->path.string(), std::strerror(error));
+  sync_file(open_to_write(impl_->path), impl_->path);
 }
 
 }  // namespace longhaul

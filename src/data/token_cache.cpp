@@ -133,10 +133,11 @@ void TokenCache::load(std::int64_t sample, std::int32_t* tokens, float* weights,
   const auto bytes_of = [](std::int64_t elements) {
     return static_cast<std::size_t>(elements) * 4;
   };
-  std::uint32_t checksum = crc32c_of(tokens, bytes_of(length));
-  checksum = crc32c_of(scratch.run_lengths.data(), bytes_of(runs), checksum);
-  checksum = crc32c_of(scratch.run_weights.data(), bytes_of(runs), checksum);
-  if (checksum != checksums_[at(sample)]) {
+  Crc32c checksum;
+  checksum.update(tokens, bytes_of(length));
+  checksum.update(scratch.run_lengths.data(), bytes_of(runs));
+  checksum.update(scratch.run_weights.data(), bytes_of(runs));
+  if (checksum.value() != checksums_[at(sample)]) {
     damaged(fmt::format("the checksum of sample {} does not match", sample));
   }
   std::int64_t position = 0;

@@ -1,13 +1,11 @@
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <limits>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "data/token_cache.h"
 #include "data/token_cache_format.h"
 
@@ -41,13 +39,6 @@ void remove_abandoned(const fs::path& file) {
       fs::remove(entry.path(), ignored);
     }
   }
-}
-
-void sync_folder(const fs::path& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  fsync(fd);  // some network file systems refuse this on folders; the rename itself is done
-  close(fd);
 }
 
 }  // namespace
@@ -132,10 +123,10 @@ void TokenCacheWriter::add(const CachedSample& sample) {
                  "weights for {} of {} tokens", end, sample.tokens.size());
   LONGHAUL_CHECK(first >= 1 && end <= std::numeric_limits<std::int32_t>::max(),
                  "a sample of {} tokens without loss, or too long", end);
-  std::uint32_t checksum =
-      crc32c_of(sample.tokens.data(), sample.tokens.size() * sizeof(std::int32_t));
-  checksum = crc32c_of(runs.lengths.data(), runs.lengths.size() * sizeof(std::int32_t), checksum);
-  checksum = crc32c_of(runs.weights.data(), runs.weights.size() * sizeof(float), checksum);
+  Crc32c checksum;
+  checksum.update(sample.tokens.data(), sample.tokens.size() * sizeof(std::int32_t));
+  checksum.update(runs.lengths.data(), runs.lengths.size() * sizeof(std::int32_t));
+  checksum.update(runs.weights.data(), runs.weights.size() * sizeof(float));
 
   tokens_ += end;
   runs_ += static_cast<std::int64_t>(runs.lengths.size());
@@ -151,7 +142,7 @@ void TokenCacheWriter::add(const CachedSample& sample) {
   writer_->append(series_->line, sample.line);
   writer_->append(series_->first_trained, static_cast<std::int32_t>(first));
   writer_->append(series_->last_trained, static_cast<std::int32_t>(last));
-  writer_->append(series_->checksum, checksum);
+  writer_->append(series_->checksum, checksum.value());
   ++counts_.read;
   ++counts_.kept;
 }
@@ -179,13 +170,8 @@ void TokenCacheWriter::complete() {
 
 void TokenCacheWriter::finish() {
   complete();
-  std::error_code error;
-  fs::rename(temporary_, file_, error);
-  if (error) {
-    user_error("{}: cannot be renamed to {}: {}", temporary_.string(), file_.filename().string(),
-               error.message());
-  }
-  sync_folder(file_.parent_path());
+  rename_path(temporary_, file_);
+  sync_directory(file_.parent_path());
 }
 
 }  // namespace longhaul

@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "checkpoint/file.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/save_directory.h"
+#include "core/convert.h"
 #include "core/error.h"
-#include "hf/convert.h"
+#include "core/file.h"
 #include "hf/hf_model.h"
 #include "hf/import_model.h"
 #include "hf/tokenizer_files.h"

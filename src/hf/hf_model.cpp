@@ -6,8 +6,8 @@
 #include <cstring>
 #include <set>
 
+#include "core/convert.h"
 #include "core/error.h"
-#include "hf/convert.h"
 
 namespace longhaul {
 namespace {

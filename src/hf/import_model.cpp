@@ -1,15 +1,15 @@
 #include "hf/import_model.h"
 
 #include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/file.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
 #include "comm/coordinator.h"
+#include "core/clock.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/version.h"
 #include "hf/hf_model.h"
 #include "hf/tokenizer_files.h"
@@ -19,20 +19,11 @@ namespace {
 
 constexpr std::int64_t kWorthAnnouncing = 1'000'000'000;  // bytes; several seconds of silence
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
 std::string metadata_text(const HfModel& model) {
   nlohmann::ordered_json json;
   json["program_version"] = kVersion;
   json["step"] = 0;
-  json["time"] = utc_now();
+  json["time"] = utc_now(TimeDigits::seconds);
   json["layout"] = {{"tp", 1}, {"cp", 1}, {"dp", 1}};
   json["model"] = nlohmann::ordered_json::parse(model.config().json);
   json["imported_from"] = std::filesystem::absolute(model.directory()).string();

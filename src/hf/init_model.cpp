@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "checkpoint/file.h"
+#include "core/convert.h"
 #include "core/error.h"
-#include "hf/convert.h"
+#include "core/file.h"
 #include "hf/random_weights.h"
 #include "hf/tokenizer_files.h"
 

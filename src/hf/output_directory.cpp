@@ -3,8 +3,8 @@
 #include <system_error>
 #include <vector>
 
-#include "checkpoint/file.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

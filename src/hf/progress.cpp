@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "checkpoint/file.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace {

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/convert.h"
 #include "core/error.h"
-#include "hf/convert.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/file.h"
 #include "core/dtype.h"
+#include "core/file.h"
 
 namespace longhaul {
 

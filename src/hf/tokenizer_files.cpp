@@ -2,8 +2,8 @@
 
 #include <system_error>
 
-#include "checkpoint/file.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

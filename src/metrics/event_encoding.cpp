@@ -1,11 +1,9 @@
 #include "metrics/event_encoding.h"
 
-#include <isa-l/crc.h>
-
 #include <bit>
 #include <cstring>
 
-#include "core/error.h"
+#include "core/crc32c.h"
 
 namespace longhaul {
 namespace {
@@ -13,7 +11,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "event files are little-endian");
 
 constexpr std::uint32_t kMaskDelta = 0xa282ead8U;
-constexpr std::size_t kLargestRecord = std::size_t{1} << 30;  // ISA-L takes an int
 
 template <typename T>
 void append_raw(std::string& out, T value) {
@@ -73,12 +70,7 @@ Message event(double wall_time, std::int64_t step) {
 }  // namespace
 
 std::uint32_t masked_crc32c(std::string_view bytes) {
-  LONGHAUL_CHECK(bytes.size() <= kLargestRecord, "a record of {} bytes", bytes.size());
-  // ISA-L leaves the inversion before and after to its caller, and takes a non-const pointer that
-  // it only reads.
-  auto* data = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data()));
-  const std::uint32_t crc = ~crc32_iscsi(data, static_cast<int>(bytes.size()), 0xffffffffU);
-  return std::rotr(crc, 15) + kMaskDelta;
+  return std::rotr(crc32c(bytes), 15) + kMaskDelta;
 }
 
 std::string tfrecord(std::string_view data) {

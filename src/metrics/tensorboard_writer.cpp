@@ -1,26 +1,18 @@
 #include "metrics/tensorboard_writer.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <chrono>
-#include <cstring>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "metrics/event_encoding.h"
-#include "metrics/file_io.h"
 
 namespace longhaul {
 namespace {
 
 constexpr std::string_view kPrefix = "events.out.tfevents.";
-
-double wall_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string host_name() {
   char name[256] = {};
@@ -31,7 +23,7 @@ std::string host_name() {
 /// TensorBoard reads the files of a folder in the order of their names, so a new file's time must
 /// be later than the newest one's, even when both are made in one second or the clock was set back.
 std::int64_t next_file_time(const std::filesystem::path& directory) {
-  auto time = static_cast<std::int64_t>(wall_time());
+  auto time = static_cast<std::int64_t>(unix_time());
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     if (name.rfind(kPrefix, 0) != 0) continue;
@@ -56,27 +48,21 @@ TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& directory,
     user_error("TensorBoard events: folder {}: {}; check the path and its permissions",
                directory.string(), error.code().message());
   }
-  file_ = open_for_append(path_, OpenMode::must_be_new);
-  const double now = wall_time();
+  file_ = open_to_append(path_, AppendTo::new_file);
+  const double now = unix_time();
   add_event(version_event(now));
   if (resume_step > 0) add_event(restart_event(now, resume_step + 1));
   flush();
 }
 
 TensorBoardWriter::~TensorBoardWriter() {
-  if (file_ < 0) return;
+  if (!file_.valid()) return;
   try {
     flush();
   } catch (const std::exception&) {
     // A destructor has nobody to tell; close() reports.
   }
-  ::close(file_);
 }
-
-TensorBoardWriter::TensorBoardWriter(TensorBoardWriter&& other) noexcept
-    : path_(std::move(other.path_)),
-      buffer_(std::move(other.buffer_)),
-      file_(std::exchange(other.file_, -1)) {}
 
 TensorBoardWriter& TensorBoardWriter::operator=(TensorBoardWriter&& other) noexcept {
   std::swap(path_, other.path_);
@@ -90,12 +76,12 @@ void TensorBoardWriter::add_event(std::string_view encoded_event) {
 }
 
 void TensorBoardWriter::add_scalar(std::string_view tag, double value, std::int64_t step) {
-  add_event(scalar_event(wall_time(), step, tag, static_cast<float>(value)));
+  add_event(scalar_event(unix_time(), step, tag, static_cast<float>(value)));
 }
 
 void TensorBoardWriter::add_text(std::string_view tag, std::string_view markdown,
                                  std::int64_t step) {
-  add_event(text_event(wall_time(), step, tag, markdown));
+  add_event(text_event(unix_time(), step, tag, markdown));
 }
 
 void TensorBoardWriter::write_step(const StepMetrics& metrics) {
@@ -136,15 +122,15 @@ void TensorBoardWriter::write_step(const StepMetrics& metrics) {
 }
 
 void TensorBoardWriter::flush() {
-  write_all(file_, buffer_, path_);
+  append_text(file_, buffer_, path_);
   buffer_.clear();
 }
 
 void TensorBoardWriter::close() {
-  if (file_ < 0) return;
+  if (!file_.valid()) return;
   flush();
   sync_file(file_, path_);
-  ::close(std::exchange(file_, -1));
+  file_ = FileDescriptor();
 }
 
 }  // namespace longhaul

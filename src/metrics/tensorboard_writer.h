@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/file.h"
 #include "metrics/step_metrics.h"
 
 namespace longhaul {
@@ -19,7 +20,7 @@ class TensorBoardWriter {
   /// drops what older files say about later steps. 0 for a new run.
   TensorBoardWriter(const std::filesystem::path& directory, std::int64_t resume_step);
   ~TensorBoardWriter();
-  TensorBoardWriter(TensorBoardWriter&& other) noexcept;
+  TensorBoardWriter(TensorBoardWriter&& other) noexcept = default;
   TensorBoardWriter& operator=(TensorBoardWriter&& other) noexcept;
   TensorBoardWriter(const TensorBoardWriter&) = delete;
   TensorBoardWriter& operator=(const TensorBoardWriter&) = delete;
@@ -42,7 +43,7 @@ class TensorBoardWriter {
 
   std::filesystem::path path_;
   std::string buffer_;
-  int file_ = -1;
+  FileDescriptor file_;
 };
 
 }  // namespace longhaul

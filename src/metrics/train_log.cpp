@@ -1,8 +1,5 @@
 #include "metrics/train_log.h"
 
-#include <unistd.h>
-
-#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -12,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/error.h"
-#include "metrics/file_io.h"
 
 namespace longhaul {
 namespace {
@@ -101,10 +98,6 @@ std::string read_whole(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-double wall_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 }  // namespace
 
 std::string train_log_line(const StepMetrics& m) {
@@ -144,7 +137,7 @@ std::string train_log_line(const StepMetrics& m) {
   line.add("checkpoint_seconds", m.seconds.checkpoint);
   line.add("memory_bytes", m.memory_bytes);
   line.add("peak_memory_bytes", m.peak_memory_bytes);
-  line.add("time", wall_time());
+  line.add("time", unix_time());
   return line.take();
 }
 
@@ -158,30 +151,14 @@ TrainLog::TrainLog(std::filesystem::path path, std::int64_t resume_step) : path_
     ++recovery_.kept;
   }
   recovery_.missing = resume_step - recovery_.kept;
-  if (repaired != content) replace_file(path_, repaired);
-  file_ = open_for_append(path_, OpenMode::existing_or_new);
-}
-
-TrainLog::~TrainLog() {
-  if (file_ >= 0) ::close(file_);
-}
-
-TrainLog::TrainLog(TrainLog&& other) noexcept
-    : path_(std::move(other.path_)),
-      recovery_(std::move(other.recovery_)),
-      file_(std::exchange(other.file_, -1)) {}
-
-TrainLog& TrainLog::operator=(TrainLog&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(recovery_, other.recovery_);
-  std::swap(file_, other.file_);
-  return *this;
+  if (repaired != content) replace_text_file(path_, repaired);
+  file_ = open_to_append(path_, AppendTo::existing_or_new);
 }
 
 void TrainLog::write(const StepMetrics& metrics) {
   std::string line = train_log_line(metrics);
   line += '\n';
-  write_all(file_, line, path_);
+  append_text(file_, line, path_);
 }
 
 void TrainLog::sync() { sync_file(file_, path_); }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
 #include "metrics/step_metrics.h"
 
 namespace longhaul {
@@ -27,11 +28,6 @@ class TrainLog {
   /// Opens or creates the file and keeps the lines of steps <= resume_step (0: a new run keeps
   /// none). A file that has others is replaced atomically.
   TrainLog(std::filesystem::path path, std::int64_t resume_step);
-  ~TrainLog();
-  TrainLog(TrainLog&& other) noexcept;
-  TrainLog& operator=(TrainLog&& other) noexcept;
-  TrainLog(const TrainLog&) = delete;
-  TrainLog& operator=(const TrainLog&) = delete;
 
   void write(const StepMetrics& metrics);
   /// Waits until everything written is on disk: call it before a checkpoint becomes the latest.
@@ -43,7 +39,7 @@ class TrainLog {
  private:
   std::filesystem::path path_;
   TrainLogRecovery recovery_;
-  int file_ = -1;
+  FileDescriptor file_;
 };
 
 /// The line of one step, without its newline.

@@ -1,33 +1,9 @@
 #include "model/attention_block.h"
 
-#include <vector>
-
+#include "comm/chunk_order.h"
 #include "model/sequence_parallel.h"
 
 namespace longhaul {
-namespace {
-
-/// Stream chunk of each gathered chunk: rank r holds chunks r and 2 cp - 1 - r.
-std::vector<std::int32_t> stream_order(int cp) {
-  std::vector<std::int32_t> order;
-  for (int rank = 0; rank < cp; ++rank) {
-    order.push_back(rank);
-    order.push_back(2 * cp - 1 - rank);
-  }
-  return order;
-}
-
-/// The inverse permutation: the gathered position of each stream chunk.
-std::vector<std::int32_t> rank_order(int cp) {
-  const std::vector<std::int32_t> forward = stream_order(cp);
-  std::vector<std::int32_t> order(forward.size());
-  for (std::size_t i = 0; i < forward.size(); ++i) {
-    order[static_cast<std::size_t>(forward[i])] = static_cast<std::int32_t>(i);
-  }
-  return order;
-}
-
-}  // namespace
 
 AttentionBlock::AttentionBlock(const ModelContext& context, int layer)
     : context_(context),
@@ -79,7 +55,7 @@ void AttentionBlock::gather_kv(const TokenCounts& tokens, ConstMatrixView kv_loc
                                         context_.dtype(), "attention.gather_kv", stream);
   backend.record(context_.kv_gathered, stream);
   backend.wait(backend.compute_stream(), context_.kv_gathered);
-  backend.reorder_chunks(context_.view(s.kv_chunks, tokens.stream, kv_local.cols), stream_order(cp),
+  backend.reorder_chunks(context_.view(s.kv_chunks, tokens.stream, kv_local.cols), chunk_order(cp),
                          context_.view(kv, tokens.stream, kv_local.cols));
 }
 
@@ -141,7 +117,7 @@ void AttentionBlock::reduce_d_kv(const TokenCounts& tokens, const LayerScratch& 
   float* local = s.d_kv_stream;
   if (sizes.cp > 1) {
     backend.reorder_chunks(MatrixView(s.d_kv_stream, DType::f32, tokens.stream, cols),
-                           rank_order(sizes.cp),
+                           inverse_chunk_order(sizes.cp),
                            MatrixView(s.d_kv_chunks, DType::f32, tokens.stream, cols));
     context_.runtime.comms.cp->reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols,
                                               DType::f32, "attention.reduce_d_kv",

@@ -1,9 +1,9 @@
 #include "train/run_state.h"
 
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/version.h"
 
@@ -18,15 +18,6 @@ constexpr const char* kIrrelevantModelKeys[] = {
     "use_cache",     "bos_token_id",         "eos_token_id", "pad_token_id",
     "architectures", "_attn_implementation",
 };
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 Json comparable_model(const std::string& text) {
   Json model = Json::parse(text);
@@ -64,7 +55,7 @@ std::string to_metadata(const RunState& state, const RunRecord& record) {
   Json json;
   json["program_version"] = kVersion;
   json["step"] = state.step;
-  json["time"] = utc_now();
+  json["time"] = utc_now(TimeDigits::seconds);
   json["state"] = {{"updates", state.updates},
                    {"skipped_in_a_row", state.skipped_in_a_row},
                    {"consumed_samples", state.consumed_samples}};

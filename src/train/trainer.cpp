@@ -125,6 +125,7 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
         source = open_hugging_face_weights(options_.model, config_);
       }
     });
+    for (const std::string& note : source->notes()) runtime_.log.warning("{}", note);
     load_weights(runtime_, table_, *source, *memory_);
   }
   runner_ = std::make_unique<StepRunner>(runtime_, *memory_, options_.clip_grad);

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "checkpoint/naming.h"
+#include "core/convert.h"
 #include "core/error.h"
-#include "core/float_formats.h"
 #include "hf/hf_model.h"
 
 namespace longhaul {
@@ -19,6 +19,8 @@ class HuggingFaceWeights final : public WeightSource {
   void read(const LogicalTensor& tensor, const Rectangle& r, float* out) const override {
     model_.read(tensor, r, out);
   }
+
+  [[nodiscard]] std::vector<std::string> notes() const override { return model_.notes(); }
 
  private:
   HfModel model_;
@@ -50,9 +52,7 @@ class CheckpointWeights final : public WeightSource {
                    "{}: weights of type {}", path, name_of(stored->dtype));
     std::vector<std::uint16_t> bits(static_cast<std::size_t>(r.rows * r.cols));
     reader_.read(path, offset, extent, bits.data(), extent.back());
-    for (std::size_t i = 0; i < bits.size(); ++i) {
-      out[i] = stored->dtype == DType::bf16 ? bf16_to_f32(bits[i]) : f16_to_f32(bits[i]);
-    }
+    convert_values(bits.data(), stored->dtype, out, DType::f32, r.rows * r.cols);
   }
 
  private:

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "checkpoint/reader.h"
 #include "model/parameter_table.h"
@@ -14,6 +16,8 @@ class WeightSource {
   virtual ~WeightSource() = default;
   /// Rows row .. row + rows and columns col .. col + cols of `tensor` -> out [rows, cols], fp32.
   virtual void read(const LogicalTensor& tensor, const Rectangle& rectangle, float* out) const = 0;
+  /// What the user should know about the source, though it stops nothing.
+  [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };
 
 /// The safetensors of a Hugging Face model directory. Opening it checks that exactly the tensors of

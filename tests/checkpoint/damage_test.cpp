@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <fstream>
 
-#include "checkpoint/file.h"
 #include "checkpoint/index_reader.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/test_model.h"
 #include "checkpoint/verify.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace {

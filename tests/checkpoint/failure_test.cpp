@@ -9,10 +9,10 @@
 #include <csignal>
 #include <cstring>
 
-#include "checkpoint/file.h"
 #include "checkpoint/shard_writer.h"
 #include "checkpoint/test_model.h"
 #include "checkpoint/thread_ranks.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace {

@@ -1,4 +1,4 @@
-// The HDF5 side: element types, handles and messages.
+// The HDF5 side: element types and messages.
 #include "checkpoint/hdf5.h"
 
 #include <gtest/gtest.h>
@@ -7,10 +7,9 @@
 #include <cstring>
 #include <numeric>
 
-#include "checkpoint/crc32c.h"
-#include "checkpoint/file.h"
 #include "checkpoint/hdf5_table.h"
 #include "checkpoint/test_model.h"
+#include "core/file.h"
 #include "core/float_formats.h"
 
 namespace longhaul {
@@ -18,15 +17,6 @@ namespace {
 
 using test::message_of;
 using test::TemporaryDirectory;
-
-TEST(Crc32c, HasTheStandardCheckValue) {
-  EXPECT_EQ(crc32c("123456789"), 0xe3069283U);
-  EXPECT_EQ(crc32c(""), 0U);
-  Crc32c pieces;
-  pieces.update("1234", 4);
-  pieces.update("56789", 5);
-  EXPECT_EQ(pieces.value(), 0xe3069283U);
-}
 
 TEST(Hdf5Type, SizesMatchMemory) {
   for (const DType dtype :

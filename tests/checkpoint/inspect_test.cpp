@@ -5,12 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
-#include "checkpoint/file.h"
 #include "checkpoint/index_reader.h"
 #include "checkpoint/naming.h"
 #include "checkpoint/test_model.h"
 #include "checkpoint/thread_ranks.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace {

@@ -12,7 +12,7 @@
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
-#include "hf/convert.h"
+#include "core/convert.h"
 #include "hf/export_model.h"
 #include "hf/hf_model.h"
 #include "hf/hf_test_support.h"

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "hf/convert.h"
+#include "core/convert.h"
 #include "hf/hf_test_support.h"
 
 namespace longhaul {

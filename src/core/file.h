@@ -33,6 +33,9 @@ class FileDescriptor {
 /// Makes an empty file, or empties one. Opened and closed at once: HDF5 opens it itself, but cannot
 /// say as clearly why a file cannot be made.
 void create_file(const std::filesystem::path& file);
+enum class AppendTo : std::uint8_t { existing_or_new, new_file };
+/// Opens for appending; new_file: it is an error that the file is there.
+FileDescriptor open_to_append(const std::filesystem::path& file, AppendTo what);
 /// Open an existing file.
 FileDescriptor open_to_read(const std::filesystem::path& file);
 FileDescriptor open_to_write(const std::filesystem::path& file);
@@ -48,13 +51,19 @@ void write_at(const FileDescriptor& fd, std::int64_t offset, const void* data, s
               const std::filesystem::path& file);
 void read_at(const FileDescriptor& fd, std::int64_t offset, void* data, std::size_t bytes,
              const std::filesystem::path& file);
+/// Writes at the end of a file opened for appending; as one write(2) unless the system takes fewer,
+/// so that a killed program leaves whole lines behind.
+void append_text(const FileDescriptor& fd, std::string_view text,
+                 const std::filesystem::path& file);
 
-/// Wait until the file, or the names in the folder, are on disk.
+/// Wait until the file, or the names in the folder (empty: the current one), are on disk.
 void sync_file(const FileDescriptor& fd, const std::filesystem::path& file);
 void sync_directory(const std::filesystem::path& directory);
 
 /// A small text file, written whole and synced.
 void write_text_file(const std::filesystem::path& file, std::string_view text);
+/// The same, atomically: <file>.tmp takes the place of `file`, and the folder is synced.
+void replace_text_file(const std::filesystem::path& file, std::string_view text);
 std::string read_text_file(const std::filesystem::path& file);
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);

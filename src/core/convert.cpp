@@ -1,4 +1,4 @@
-#include "hf/convert.h"
+#include "core/convert.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "checkpoint/file.h"
+#include "core/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -39,6 +39,8 @@ std::string advice(int error, const fs::path& path) {
       return "the disk or its connection failed; check the system's log and use another directory";
     case ENOENT:
       return "check the path";
+    case EEXIST:
+      return "move it away or choose another name";
     case EMFILE:
     case ENFILE:
       return "raise the limit on open files ('ulimit -n')";
@@ -84,6 +86,14 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 void create_file(const fs::path& file) {
   const FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (!fd.valid()) fail(file, "cannot be created", errno);
+}
+
+FileDescriptor open_to_append(const fs::path& file, AppendTo what) {
+  const int exclusive = what == AppendTo::new_file ? O_EXCL : 0;
+  FileDescriptor fd(
+      ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | exclusive, 0666));
+  if (!fd.valid()) fail(file, "cannot be opened for writing", errno);
+  return fd;
 }
 
 FileDescriptor open_to_read(const fs::path& file) {
@@ -139,6 +149,15 @@ void write_at(const FileDescriptor& fd, std::int64_t offset, const void* data, s
   }
 }
 
+void append_text(const FileDescriptor& fd, std::string_view text, const fs::path& file) {
+  while (!text.empty()) {
+    const ssize_t done = ::write(fd.get(), text.data(), text.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) fail(file, "cannot be written", done < 0 ? errno : ENOSPC);
+    text.remove_prefix(static_cast<std::size_t>(done));
+  }
+}
+
 void read_at(const FileDescriptor& fd, std::int64_t offset, void* data, std::size_t bytes,
              const fs::path& file) {
   auto* at = static_cast<char*>(data);
@@ -161,7 +180,8 @@ void sync_file(const FileDescriptor& fd, const fs::path& file) {
 }
 
 void sync_directory(const fs::path& directory) {
-  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const char* const path = directory.empty() ? "." : directory.c_str();
+  const FileDescriptor fd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) fail(directory, "cannot be opened", errno);
   // Some network file systems have nothing to sync for a folder and say so.
   if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) {
@@ -174,6 +194,14 @@ void write_text_file(const fs::path& file, std::string_view text) {
   if (!fd.valid()) fail(file, "cannot be created", errno);
   write_at(fd, 0, text.data(), text.size(), file);
   sync_file(fd, file);
+}
+
+void replace_text_file(const fs::path& file, std::string_view text) {
+  fs::path temporary = file;
+  temporary += ".tmp";
+  write_text_file(temporary, text);
+  rename_path(temporary, file);
+  sync_directory(file.parent_path());
 }
 
 std::string read_text_file(const fs::path& file) {
