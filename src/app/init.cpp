@@ -24,7 +24,8 @@ int run_init(int argc, char** argv) {
   bool overwrite = false;
   OptionParser parser("init --config FILE|DIR --output DIR [flags]",
                       "Writes a Hugging Face model directory with random weights, drawn as "
-                      "transformers initialises a new model. The same seed gives the same values.");
+                      "transformers initialises a new model. The same seed gives the same values.",
+                      "config_file");
   parser.add("Model")("config", po::value(&config)->value_name("FILE|DIR")->required(),
                       "the config.json of a Qwen2 or Qwen3 model, or a directory that holds one")(
       "output", po::value(&output)->value_name("DIR")->required(), "the directory to write")(

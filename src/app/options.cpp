@@ -40,10 +40,13 @@ std::string normalize_flag(std::string argument) {
 
 }  // namespace
 
-OptionParser::OptionParser(std::string usage, std::string summary)
-    : usage_(std::move(usage)), summary_(std::move(summary)), help_stream_(&std::cout) {
+OptionParser::OptionParser(std::string usage, std::string summary, std::string config_flag)
+    : usage_(std::move(usage)),
+      summary_(std::move(summary)),
+      config_flag_(std::move(config_flag)),
+      help_stream_(&std::cout) {
   add("General")("help,h", "print this text and stop")(
-      "config_file", po::value(&config_file_)->value_name("FILE"),
+      config_flag_.c_str(), po::value(&config_file_)->value_name("FILE"),
       "read further flags from FILE, one 'flag = value' a line");
 }
 
@@ -102,10 +105,10 @@ bool OptionParser::parse(int argc, char** argv) {
       if (help_stream_ != nullptr) *help_stream_ << help() << std::flush;
       return false;
     }
-    if (values_.count("config_file") != 0) {
-      const auto path = values_["config_file"].as<std::string>();
+    if (values_.count(config_flag_) != 0) {
+      const auto path = values_[config_flag_].as<std::string>();
       std::ifstream file(path);
-      if (!file) user_error("--config_file {}: cannot be opened; check the path", path);
+      if (!file) user_error("--{} {}: cannot be opened; check the path", config_flag_, path);
       po::store(po::parse_config_file(file, all), values_);
     }
     po::notify(values_);

@@ -13,7 +13,9 @@ class OptionParser {
  public:
   /// usage: the part after "longhaul ", e.g. "init --config FILE --output DIR [flags]".
   /// summary: one or two sentences printed above the flags.
-  OptionParser(std::string usage, std::string summary);
+  /// config_flag: the flag that reads further flags from a file, where "config" means something
+  /// else.
+  OptionParser(std::string usage, std::string summary, std::string config_flag = "config");
 
   /// Where flags are declared: parser.add("Data")("dataset", po::value(&x), "text").
   boost::program_options::options_description_easy_init add(const std::string& group);
@@ -37,6 +39,7 @@ class OptionParser {
 
   std::string usage_;
   std::string summary_;
+  std::string config_flag_;
   std::deque<boost::program_options::options_description> groups_;
   boost::program_options::positional_options_description positional_;
   boost::program_options::variables_map values_;

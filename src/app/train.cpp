@@ -19,6 +19,7 @@
 #include "data/dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
+#include "train/run_lock.h"
 #include "train/trainer.h"
 
 namespace longhaul {
@@ -32,6 +33,9 @@ constexpr const char* kSummary =
 
 // What mpirun needs to pass a last message on before it is told to end everything.
 constexpr std::chrono::milliseconds kForwardingTime{200};
+
+// After a kill mpirun takes a few seconds to end the other ranks.
+constexpr std::chrono::seconds kRunEndPatience{20};
 
 /// Threads of this rank: the flag, else OMP_NUM_THREADS, else its share of the host's cores.
 int thread_count(const TrainOptions& options, const Coordinator& coordinator) {
@@ -178,6 +182,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     if (coordinator.rank() == 0) prepare_save_directory(options.save);
   });
   if (!advice.reason.empty()) log.info("{}", advice.reason);
+  const RunLock lock(options.save, coordinator, log, kRunEndPatience);
   const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
 
   const Dataset dataset = prepare_dataset(coordinator, dataset_options(options), *encoder, log);

@@ -1,5 +1,7 @@
 #include "app/train_flags.h"
 
+#include <fmt/format.h>
+
 namespace longhaul {
 namespace {
 
@@ -13,7 +15,9 @@ class FlagGroup {
   /// A flag whose default is what the variable holds.
   template <typename T>
   void value(const char* name, T* variable, const char* kind, const char* text) {
-    add_(name, po::value(variable)->default_value(*variable)->value_name(kind), text);
+    // Boost would print 0.1 as 0.10000000000000001 and true as 1.
+    const std::string shown = fmt::format("{}", *variable);
+    add_(name, po::value(variable)->default_value(*variable, shown)->value_name(kind), text);
   }
   /// A flag without a default.
   template <typename T>

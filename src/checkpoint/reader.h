@@ -42,6 +42,8 @@ class CheckpointReader {
  public:
   explicit CheckpointReader(const std::filesystem::path& step_directory);
   ~CheckpointReader();
+  CheckpointReader(const CheckpointReader&) = delete;
+  CheckpointReader& operator=(const CheckpointReader&) = delete;
   CheckpointReader(CheckpointReader&&) noexcept;
   CheckpointReader& operator=(CheckpointReader&&) noexcept;
 

@@ -18,6 +18,8 @@ class MpiCommunicator final : public Communicator {
   /// Collective over the group.
   MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks);
   ~MpiCommunicator() override;
+  MpiCommunicator(const MpiCommunicator&) = delete;
+  MpiCommunicator& operator=(const MpiCommunicator&) = delete;
 
   void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
                   Stream stream) override;

@@ -27,6 +27,7 @@ class LineReader {
   explicit LineReader(const std::filesystem::path& path);
   /// Reads from a stream that outlives the reader; `name` stands for the file in messages.
   LineReader(std::istream& stream, std::string name);
+  ~LineReader() = default;
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 

@@ -25,6 +25,7 @@ class Transformer {
               const Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
               Recompute recompute, Arena& arena);
 
+  ~Transformer() = default;
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 

@@ -38,10 +38,12 @@ void list_differences(const Json& saved, const Json& now, const std::string& pat
   if (saved == now) return;
   if (saved.is_object() && now.is_object()) {
     for (const auto& [key, value] : saved.items()) {
-      list_differences(value, now.contains(key) ? now[key] : Json(), path + "." + key, lines);
+      list_differences(value, now.contains(key) ? now[key] : Json(),
+                       fmt::format("{}.{}", path, key), lines);
     }
     for (const auto& [key, value] : now.items()) {
-      if (!saved.contains(key)) list_differences(Json(), value, path + "." + key, lines);
+      if (!saved.contains(key))
+        list_differences(Json(), value, fmt::format("{}.{}", path, key), lines);
     }
     return;
   }

@@ -61,7 +61,7 @@ LearningRateSchedule Trainer::make_learning_rate() const {
 
 void Trainer::choose_memory_demand() {
   const Layout& layout = runtime_.grid.layout();
-  std::int64_t longest = 2 * layout.cp * layout.tp;  // the padding is a document too
+  std::int64_t longest = padded_stream_tokens(0, layout);  // the padding is a document too
   for (const auto samples : {dataset_.training(), dataset_.validation()}) {
     for (const std::int64_t sample : samples) longest = std::max(longest, dataset_.length(sample));
   }

@@ -1,5 +1,6 @@
 """What a user can get wrong: each mistake gives one message that says what, where and what to do, a
 non-zero exit of all ranks, and leaves nothing half-written."""
+import fcntl
 import json
 import os
 import shutil
@@ -192,6 +193,17 @@ class BadInput(harness.ProgramTest):
         self.assertEqual([n for n in os.listdir(save) if n.startswith("step_")], ["step_00000003"])
         subprocess.run(["mount", "-o", "remount,size=30m", save], check=True)
         self.assert_trained(self.train(save, **flags))
+
+    def test_a_directory_in_use_by_another_run(self):
+        save = self.path("in-use")
+        os.mkdir(save)
+        with open(os.path.join(save, "run.lock"), "w", encoding="utf-8") as file:
+            file.write("process 1234 on elsewhere")
+            file.flush()
+            fcntl.flock(file, fcntl.LOCK_SH)
+            result = self.train(save, ranks=2, context_parallel_size=2)
+        self.assert_refused(result, "--save", "in use by another run", "process 1234 on elsewhere")
+        self.assert_trained(self.train(save, ranks=2, context_parallel_size=2))
 
     # ---- checkpoints
     def checkpoint(self, name):

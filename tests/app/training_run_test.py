@@ -56,6 +56,18 @@ class TrainingRun(harness.ProgramTest):
         self.assertEqual(self.losses("full", micro_bs=1, recompute_granularity="full"), expected)
         self.close(self.losses("dp-3", ranks=3, micro_bs=2), expected, 1e-5)
 
+    def test_flags_from_a_file(self):
+        flags = self.train_flags(self.path("from-file"), max_length=256)
+        with open(self.path("run.conf"), "w", encoding="utf-8") as file:
+            for name, value in zip(flags[::2], flags[1::2], strict=True):
+                file.write(f"{name[2:]} = {value}\n")
+        # The command line wins over the file.
+        result = harness.run("train", "--config", self.path("run.conf"), "--train_iters", 2)
+        self.assert_trained(result)
+        losses = [line["loss"] for line in harness.read_log(self.path("from-file"))]
+        self.assertEqual(len(losses), 2)
+        self.assertEqual(losses[0], self.losses("from-flags")[0])
+
     def test_two_runs_give_the_same_bits(self):
         first = self.losses("twice-1", ranks=2, tensor_model_parallel_size=2)
         self.assertEqual(first, self.losses("twice-2", ranks=2, tensor_model_parallel_size=2))
