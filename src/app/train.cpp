@@ -13,6 +13,7 @@
 #include "app/command.h"
 #include "app/report_error.h"
 #include "app/train_flags.h"
+#include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_runtime.h"
@@ -125,6 +126,20 @@ std::optional<fs::path> agree_on_path(Coordinator& coordinator,
   return text.empty() ? std::nullopt : std::optional<fs::path>(text);
 }
 
+/// When the run goes on from an older checkpoint of its own save directory, that one becomes the
+/// newest: else a restart before the next checkpoint would go back to what the user has left.
+void continue_branch(const fs::path& resume, const fs::path& save, const Log& log) {
+  const auto newest = find_checkpoint(save);
+  std::error_code none;
+  if (!newest || fs::equivalent(resume, *newest, none)) return;
+  if (!fs::equivalent(fs::absolute(resume).parent_path(), save, none)) return;
+  make_newest(resume);
+  log.info(
+      "{} is the newest checkpoint from now on; {} stays until it is written again or tidied "
+      "away",
+      resume.filename().string(), newest->filename().string());
+}
+
 DatasetOptions dataset_options(const TrainOptions& options) {
   DatasetOptions data;
   for (const std::string& file : options.dataset) data.files.emplace_back(file);
@@ -198,6 +213,9 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     trainer = std::make_unique<Trainer>(runtime, options, model.config, *table, dataset);
   });
   trainer->load(resume);
+  coordinator.together([&] {
+    if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
+  });
   RunOverview overview;
   overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", advice.layout.tp,
                                 advice.layout.cp, advice.layout.dp, coordinator.size());

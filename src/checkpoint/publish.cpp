@@ -10,6 +10,8 @@
 
 #include "checkpoint/naming.h"
 #include "checkpoint/save_directory.h"
+#include "checkpoint/seal.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/file.h"
 
@@ -106,6 +108,14 @@ void publish_step(const fs::path& save, std::int64_t step) {
   }
   rename_path(new_latest, latest);
   sync_directory(save);
+}
+
+void make_newest(const fs::path& step_directory) {
+  Seal seal = read_seal(step_directory);
+  seal.written = utc_now(TimeDigits::nanoseconds);
+  replace_seal(step_directory, seal);
+  replace_text_file(step_directory.parent_path() / kLatestFileName,
+                    step_directory.filename().string() + "\n");
 }
 
 void abandon_step(const fs::path& save, std::int64_t step) noexcept {

@@ -21,6 +21,11 @@ std::filesystem::path begin_step(const std::filesystem::path& save, std::int64_t
 /// step if there is one, and makes `latest` name it. Everything in it must be on disk.
 void publish_step(const std::filesystem::path& save, std::int64_t step);
 
+/// Makes an older complete checkpoint of a save directory its newest one, so that a run that goes
+/// on from it is continued, and not what came after it. Only the time in its seal and `latest`
+/// change.
+void make_newest(const std::filesystem::path& step_directory);
+
 /// Removes what a failed attempt has left; never throws, since an error is being reported already.
 void abandon_step(const std::filesystem::path& save, std::int64_t step) noexcept;
 

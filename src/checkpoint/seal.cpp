@@ -11,11 +11,23 @@
 namespace longhaul {
 namespace fs = std::filesystem;
 
-void write_seal(const fs::path& directory, const Seal& seal) {
+namespace {
+
+std::string seal_text(const Seal& seal) {
   const std::string text = fmt::format(
       "longhaul-checkpoint {}\nid {}\nstep {}\nwritten {}\nindex {} {:08x}\n", kFormatVersion,
       seal.id, seal.step, seal.written, seal.index_bytes, seal.index_crc);
-  write_text_file(directory / kSealFileName, fmt::format("{}seal {:08x}\n", text, crc32c(text)));
+  return fmt::format("{}seal {:08x}\n", text, crc32c(text));
+}
+
+}  // namespace
+
+void write_seal(const fs::path& directory, const Seal& seal) {
+  write_text_file(directory / kSealFileName, seal_text(seal));
+}
+
+void replace_seal(const fs::path& directory, const Seal& seal) {
+  replace_text_file(directory / kSealFileName, seal_text(seal));
 }
 
 Seal read_seal(const fs::path& directory) {

@@ -18,6 +18,8 @@ struct Seal {
 
 /// Writes and syncs seal.txt in `directory`.
 void write_seal(const std::filesystem::path& directory, const Seal& seal);
+/// The same, in place of the one that is there, atomically.
+void replace_seal(const std::filesystem::path& directory, const Seal& seal);
 /// Throws UserError when it is missing, damaged or of a newer format version.
 Seal read_seal(const std::filesystem::path& directory);
 

@@ -15,12 +15,13 @@ DecayStyle parse_decay_style(std::string_view text) {
   user_error("--lr_decay_style {}: choose cosine, linear or constant", text);
 }
 
-double LearningRateSchedule::at(std::int64_t consumed) const {
-  const auto count = static_cast<double>(consumed);
-  if (warmup_packs > 0 && count <= warmup_packs) return lr * count / warmup_packs;
+double LearningRateSchedule::at(std::int64_t before, std::int64_t with) const {
+  const auto ramp = static_cast<double>(with);
+  if (ramp <= warmup_packs) return lr * ramp / warmup_packs;
   if (style == DecayStyle::constant) return lr;
   const double span = total_packs - warmup_packs;
-  const double ratio = span > 0 ? std::clamp((count - warmup_packs) / span, 0.0, 1.0) : 1.0;
+  const double ratio =
+      span > 0 ? std::clamp((static_cast<double>(before) - warmup_packs) / span, 0.0, 1.0) : 0.0;
   const double share =
       style == DecayStyle::linear ? 1.0 - ratio : 0.5 * (1.0 + std::cos(std::numbers::pi * ratio));
   return min_lr + share * (lr - min_lr);

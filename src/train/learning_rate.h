@@ -11,8 +11,9 @@ enum class DecayStyle : std::uint8_t { constant, linear, cosine };
 DecayStyle parse_decay_style(std::string_view text);
 
 /// Learning rate as Megatron computes it, counted in consumed packs: linear warm-up from 0 to `lr`,
-/// then decay to min_lr at the last pack. One difference, on purpose: an update uses the count
-/// after its own packs, so the first update's rate is not zero and the last one's is min_lr.
+/// then decay towards min_lr, which the count reaches after the last update. An update uses the
+/// count before its own packs, with one difference, on purpose: warm-up uses the count after them,
+/// so that the first update's rate is not zero.
 struct LearningRateSchedule {
   double lr = 1e-5;
   double min_lr = 0.0;
@@ -20,8 +21,8 @@ struct LearningRateSchedule {
   double warmup_packs = 0.0;
   double total_packs = 0.0;
 
-  /// consumed: packs of all updates up to and including this one, 1 .. total_packs.
-  [[nodiscard]] double at(std::int64_t consumed) const;
+  /// The rate of an update: packs consumed before it, and with it.
+  [[nodiscard]] double at(std::int64_t before, std::int64_t with) const;
 };
 
 }  // namespace longhaul

@@ -154,7 +154,8 @@ double Trainer::step_flops(const BatchTotals& totals) const {
 StepMetrics Trainer::train_step(std::int64_t step) {
   const Stopwatch watch;
   const StepPlan plan = schedule_->plan(step);
-  const double rate = learning_rate_.at(schedule_->packs_before(step + 1));
+  const double rate =
+      learning_rate_.at(schedule_->packs_before(step), schedule_->packs_before(step + 1));
   const StepOutcome outcome = runner_->run(
       plan.micro_batches,
       [&](std::int64_t index) -> const MicroBatch& { return batches_->build(plan, index); }, rate,

@@ -68,6 +68,20 @@ class TrainingRun(harness.ProgramTest):
         self.assertEqual(len(losses), 2)
         self.assertEqual(losses[0], self.losses("from-flags")[0])
 
+    def test_resuming_from_an_older_step_leaves_the_later_ones_behind(self):
+        save = self.path("branch")
+        flags = dict(save_interval=2, max_length=256, lr_decay_style="constant")
+        self.assert_trained(self.train(save, train_iters=6, **flags))
+        older = os.path.join(save, "step_00000002")
+        # Nothing to do at step 2 of 2, so no checkpoint is written: the choice itself must last.
+        self.assert_trained(self.train(save, train_iters=2, resume=older, **flags))
+        self.assert_trained(self.train(save, train_iters=4, lr=1e-3, **flags))
+        log = harness.read_log(save)
+        self.assertEqual([line["step"] for line in log], [1, 2, 3, 4])
+        self.assertEqual([line["learning_rate"] for line in log], [2e-3, 2e-3, 1e-3, 1e-3])
+        verified = harness.run("inspect", save, "--verify", "true")
+        self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
+
     def test_two_runs_give_the_same_bits(self):
         first = self.losses("twice-1", ranks=2, tensor_model_parallel_size=2)
         self.assertEqual(first, self.losses("twice-2", ranks=2, tensor_model_parallel_size=2))
