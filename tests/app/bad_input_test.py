@@ -182,7 +182,10 @@ class BadInput(harness.ProgramTest):
     def test_disk_full_at_a_checkpoint(self):
         save = self.path("full")
         os.mkdir(save)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", save], check=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", save],
+                                 capture_output=True, text=True, check=False)
+        if mounted.returncode != 0:  # root of a container without the right to mount
+            self.skipTest(f"cannot mount a small file system: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", save], check=True)
         flags = dict(ranks=2, context_parallel_size=2, lr_decay_style="constant")
         self.assert_trained(self.train(save, train_iters=3, **flags))

@@ -12,7 +12,6 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LONGHAUL = os.environ.get("LONGHAUL", os.path.join(ROOT, "build/release/src/app/longhaul"))
-SAMPLE = os.path.join(ROOT, "mpi_launch/quickstart/agent_sample.jsonl")
 TIMEOUT = 120
 
 ENVIRONMENT = {
@@ -137,9 +136,3 @@ class ProgramTest(unittest.TestCase):
     def close(self, actual, expected, tolerance):
         for a, b in zip(actual, expected, strict=True):
             self.assertLessEqual(abs(a - b), tolerance * abs(b), f"{a} instead of {b}")
-
-
-def shuffled(items, seed):
-    items = list(items)
-    random.Random(seed).shuffle(items)
-    return items
