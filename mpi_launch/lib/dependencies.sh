@@ -2,6 +2,7 @@
 # Functions for the scripts of this project; source it, then call what is needed:
 #   require_packages [PACKAGE...]   the packages of a build, plus those named
 #   configure_and_build PRESET LOG TARGET...
+#   fetch_cudnn_frontend            headers for attention through cuDNN, where there is a cuDNN
 #   set_mpi_environment             Open MPI on one host with more ranks than cores
 #   say, warn, fail                 messages
 
@@ -115,6 +116,66 @@ show_build_progress() {
   fi
 }
 
+# The headers that attention through cuDNN is built with. They change what is measured, so their
+# version is fixed; any from 1.14 on has been seen to compile.
+readonly CUDNN_FRONTEND_VERSION=1.32.0
+
+has_cudnn_headers() {
+  local nvcc=$1 folder
+  for folder in "${CUDNN_HOME:+$CUDNN_HOME/include}" "$(dirname "$nvcc")/../include" /usr/local/cuda/include \
+    /usr/local/include /usr/include "/usr/include/$(uname -m)-linux-gnu"; do
+    if [[ -n "$folder" && -f "$folder/cudnn.h" ]]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Puts cudnn_frontend.h under build/cudnn-frontend/include, unless it is there. It is on PyPI inside a
+# wheel of which only the headers are kept; the wheel's Python version does not matter. Without it
+# attention uses our own kernel, so nothing here stops a build.
+fetch_cudnn_frontend() {
+  local target=$LONGHAUL_ROOT/build/cudnn-frontend
+  local nvcc
+  if [[ -f "$target/include/cudnn_frontend.h" ]]; then
+    return 0
+  fi
+  nvcc=$(command -v "${CUDACXX:-nvcc}" || command -v /usr/local/cuda/bin/nvcc) || return 0
+  local without="attention on the GPU will use our own kernel, which is slower"
+  if ! has_cudnn_headers "$nvcc"; then
+    warn "no cudnn.h: $without"
+    return 0
+  fi
+  if ! command -v python3 >/dev/null || ! python3 -m pip --version >/dev/null 2>&1; then
+    warn "no python3 with pip to fetch cudnn-frontend with: $without"
+    return 0
+  fi
+  local work log
+  mkdir -p "$LONGHAUL_ROOT/build"
+  work=$(mktemp -d "$LONGHAUL_ROOT/build/cudnn-frontend.XXXXXX")
+  log=$work/log
+  if python3 -m pip download --quiet --disable-pip-version-check --retries 1 --timeout 15 --no-deps \
+    --only-binary :all: --implementation cp --python-version 3.11 --abi cp311 \
+    --platform "manylinux_2_28_$(uname -m)" --dest "$work" \
+    "nvidia-cudnn-frontend==$CUDNN_FRONTEND_VERSION" >"$log" 2>&1 &&
+    python3 - "$work" >>"$log" 2>&1 <<'EOT'; then
+import glob, sys, zipfile
+
+[wheel] = glob.glob(sys.argv[1] + "/*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    headers = [name for name in archive.namelist() if name.startswith("include/")]
+    assert "include/cudnn_frontend.h" in headers, wheel
+    archive.extractall(sys.argv[1] + "/headers", headers)
+EOT
+    # Whole or not at all: a build that is interrupted here starts over.
+    rm -rf "$target"
+    mv "$work/headers" "$target"
+  else
+    warn "cudnn-frontend $CUDNN_FRONTEND_VERSION could not be fetched from PyPI ($(tail -n 1 "$log")): $without"
+  fi
+  rm -rf "$work"
+}
+
 # configure_and_build PRESET LOG TARGET...: everything the tools say goes to LOG; TARGET "all" builds
 # everything. CMake arguments may be added in LONGHAUL_CMAKE_ARGS.
 configure_and_build() {
@@ -124,6 +185,7 @@ configure_and_build() {
   read -ra extra <<<"${LONGHAUL_CMAKE_ARGS:-}"
   mkdir -p "$(dirname "$log")"
   : >"$log"
+  fetch_cudnn_frontend
   if ! (cd "$LONGHAUL_ROOT" && cmake --preset "$preset" ${extra[@]+"${extra[@]}"}) >>"$log" 2>&1; then
     tail -n 30 "$log" >&2
     fail 1 "CMake could not configure the build; the whole log is $log"

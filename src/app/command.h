@@ -10,5 +10,6 @@ int run_export(int argc, char** argv);
 int run_inspect(int argc, char** argv);
 int run_data(int argc, char** argv);
 int run_init(int argc, char** argv);
+int run_bench(int argc, char** argv);
 
 }  // namespace longhaul

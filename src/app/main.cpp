@@ -28,6 +28,8 @@ constexpr std::array kCommands{
     Command{"inspect", "show and verify a checkpoint", longhaul::run_inspect},
     Command{"data", "encode, decode and render rows as the trainer does", longhaul::run_data},
     Command{"init", "write a model directory with random weights", longhaul::run_init},
+    Command{"bench", "measure kernels, collectives and whole steps on this machine",
+            longhaul::run_bench},
 };
 
 void print_usage(std::FILE* out) {

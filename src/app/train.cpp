@@ -1,22 +1,18 @@
 // longhaul train: from flags to a finished run. Every start-up phase runs on all ranks together, so
 // that a mistake is reported once and ends all of them.
-#include <sched.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "app/backend_factory.h"
 #include "app/command.h"
-#include "app/report_error.h"
+#include "app/mpi_command.h"
 #include "app/train_flags.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
-#include "comm/mpi_communicator.h"
-#include "comm/mpi_runtime.h"
 #include "data/dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
@@ -32,34 +28,8 @@ constexpr const char* kSummary =
     "Fine-tunes all parameters of a Qwen2.5 or Qwen3 model on conversations. Start one process a "
     "rank with mpirun or srun; the same command again continues from the newest checkpoint.";
 
-// What mpirun needs to pass a last message on before it is told to end everything.
-constexpr std::chrono::milliseconds kForwardingTime{200};
-
 // After a kill mpirun takes a few seconds to end the other ranks.
 constexpr std::chrono::seconds kRunEndPatience{20};
-
-/// Threads of this rank: the flag, else OMP_NUM_THREADS, else its share of the host's cores.
-int thread_count(const TrainOptions& options, const Coordinator& coordinator) {
-  if (options.threads > 0) return options.threads;
-  if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr && std::atoi(text) > 0) {
-    return std::atoi(text);
-  }
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  const int count = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
-  return std::max(1, count / coordinator.local_size());
-}
-
-std::unique_ptr<Backend> make_backend(const TrainOptions& options, const Coordinator& coordinator) {
-  if (options.backend == "cpu" || options.backend == "auto") {
-    return make_cpu_backend(thread_count(options, coordinator));
-  }
-  if (options.backend == "cuda") {
-    user_error(
-        "--backend cuda: this program was built without the CUDA backend; use --backend cpu");
-  }
-  user_error("--backend {}: choose auto, cpu or cuda", options.backend);
-}
 
 /// The model's configuration, and where its tokenizer files are.
 struct ModelDirectory {
@@ -171,7 +141,6 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   const Log log(coordinator.rank(), coordinator.host());
   ModelDirectory model;
   LayoutAdvice advice;
-  std::unique_ptr<Backend> backend;
   std::optional<ProcessGrid> grid;
   std::optional<ParameterTable> table;
   std::optional<RowEncoder> encoder;
@@ -181,7 +150,6 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
                            options.context_parallel_size, model.config);
     grid.emplace(advice.layout, coordinator.rank());
     table.emplace(model.config, *grid);
-    backend = make_backend(options, coordinator);
     EncodeOptions encode;
     encode.template_mode = parse_template_mode(options.template_mode);
     encode.loss_scale = parse_loss_scale(options.loss_scale);
@@ -197,6 +165,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     if (coordinator.rank() == 0) prepare_save_directory(options.save);
   });
   if (!advice.reason.empty()) log.info("{}", advice.reason);
+  const std::unique_ptr<Backend> backend = make_backend(options, coordinator, log);
   const RunLock lock(options.save, coordinator, log, kRunEndPatience);
   const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
 
@@ -206,47 +175,44 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     if (coordinator.rank() == 0) copy_tokenizer_files(model.tokenizer, copy);
   });
 
-  Communicators comms = make_mpi_communicators(mpi.world(), *grid);
-  Runtime runtime{*grid, *backend, comms, coordinator, log, backend->create_stream("comm")};
+  Communicators comms = make_communicators(*backend, mpi.world(), coordinator, *grid, options, log);
+  Runtime runtime{*grid,
+                  *backend,
+                  comms,
+                  coordinator,
+                  log,
+                  backend->create_stream("communication"),
+                  backend->create_stream("gather of keys and values"),
+                  backend->create_stream("copies")};
   std::unique_ptr<Trainer> trainer;
-  coordinator.together([&] {
-    trainer = std::make_unique<Trainer>(runtime, options, model.config, *table, dataset);
-  });
-  trainer->load(resume);
-  coordinator.together([&] {
-    if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
-  });
-  RunOverview overview;
-  overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", advice.layout.tp,
-                                advice.layout.cp, advice.layout.dp, coordinator.size());
-  overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
-  overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
-  trainer->run(std::move(overview));
+  try {
+    coordinator.together([&] {
+      trainer = std::make_unique<Trainer>(runtime, options, model.config, *table, dataset);
+    });
+    trainer->load(resume);
+    coordinator.together([&] {
+      if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
+    });
+    RunOverview overview;
+    overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", advice.layout.tp,
+                                  advice.layout.cp, advice.layout.dp, coordinator.size());
+    overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
+    overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
+    trainer->run(std::move(overview));
+    if (coordinator.rank() == 0) save_learned(*backend, log);
+  } catch (...) {
+    abandon_communication(*backend, comms);
+    throw;
+  }
   return kExitSuccess;
 }
 
 }  // namespace
 
 int run_train(int argc, char** argv) {
-  const MpiRuntime mpi;
-  const std::unique_ptr<Coordinator> coordinator = make_mpi_coordinator(mpi.world());
-  try {
-    return train(argc, argv, mpi, *coordinator);
-  } catch (const CollectiveError& error) {
-    // Said before MPI is finalized: once a silent rank has left with its exit code, mpirun ends the
-    // speaker too.
-    const int exit_code = report_error("train", error);
-    coordinator->barrier();
-    return exit_code;
-  } catch (const std::exception& error) {
-    if (coordinator->size() == 1) throw;
-    // The others may be waiting for this rank: they must not wait for ever.
-    const bool user = dynamic_cast<const UserError*>(&error) != nullptr;
-    fmt::print(stderr, "longhaul train: error: [rank {} on {}] {}\n", coordinator->rank(),
-               coordinator->host(), error.what());
-    std::this_thread::sleep_for(kForwardingTime);
-    MpiRuntime::abort(user ? kExitUserError : kExitFailure);
-  }
+  return run_mpi_command("train", [&](const MpiRuntime& mpi, Coordinator& coordinator) {
+    return train(argc, argv, mpi, coordinator);
+  });
 }
 
 }  // namespace longhaul

@@ -1,44 +1,23 @@
 #include "app/train_flags.h"
 
-#include <fmt/format.h>
+#include "app/flag_group.h"
 
 namespace longhaul {
-namespace {
-
-namespace po = boost::program_options;
-
-/// Declares flags under one heading of --help.
-class FlagGroup {
- public:
-  FlagGroup(OptionParser& parser, const char* heading) : add_(parser.add(heading)) {}
-
-  /// A flag whose default is what the variable holds.
-  template <typename T>
-  void value(const char* name, T* variable, const char* kind, const char* text) {
-    // Boost would print 0.1 as 0.10000000000000001 and true as 1.
-    const std::string shown = fmt::format("{}", *variable);
-    add_(name, po::value(variable)->default_value(*variable, shown)->value_name(kind), text);
-  }
-  /// A flag without a default.
-  template <typename T>
-  void plain(const char* name, T* variable, const char* kind, const char* text) {
-    add_(name, po::value(variable)->value_name(kind), text);
-  }
-  template <typename T>
-  void list(const char* name, std::vector<T>* variable, const char* kind, const char* text) {
-    add_(name, po::value(variable)->multitoken()->value_name(kind), text);
-  }
-  template <typename T>
-  void optional(const char* name, std::optional<T>* variable, const char* kind, const char* text) {
-    const auto store = [variable](T value) { *variable = value; };
-    add_(name, po::value<T>()->value_name(kind)->notifier(store), text);
-  }
-
- private:
-  po::options_description_easy_init add_;
-};
-
-}  // namespace
+void add_backend_flags(OptionParser& parser, const char* heading, TrainOptions& o) {
+  FlagGroup flags(parser, heading);
+  flags.value("backend", &o.backend, "NAME", "auto, cpu or cuda");
+  flags.value("ranks_per_gpu", &o.ranks_per_gpu, "N",
+              "ranks that share a GPU: for trying layouts out, not for speed");
+  flags.value("deterministic", &o.deterministic, "BOOL",
+              "on GPUs: the same bits every run; costs speed");
+  flags.value("attention_backend", &o.attention_backend, "NAME",
+              "on GPUs: auto (flash), flash (our own kernel), or cudnn (faster for long documents)");
+  flags.value("gemm_cache_file", &o.gemm_cache_file, "FILE",
+              "where the fastest algorithms of matrix products are remembered; auto: "
+              "~/.cache/longhaul; none: nowhere");
+  flags.value("threads", &o.threads, "N",
+              "CPU threads of a rank; 0: OMP_NUM_THREADS, else cores / ranks of the host");
+}
 
 void add_train_flags(OptionParser& parser, TrainOptions& o) {
   FlagGroup data(parser, "Model and data");
@@ -77,9 +56,7 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   layout.value("global_bs", &o.global_bs, "N", "packs of an optimizer step");
   layout.value("recompute_granularity", &o.recompute_granularity, "MODE",
                "activations computed again in the backward pass: auto, none, selective, full");
-  layout.value("backend", &o.backend, "NAME", "auto, cpu or cuda");
-  layout.value("threads", &o.threads, "N",
-               "CPU threads of a rank; 0: OMP_NUM_THREADS, else cores / ranks of the host");
+  add_backend_flags(parser, "Layout and memory", o);
 
   FlagGroup optimizer(parser, "Optimizer");
   optimizer.optional("epochs", &o.epochs, "N",

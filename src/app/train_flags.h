@@ -5,6 +5,9 @@
 
 namespace longhaul {
 
+/// Declares under `heading` the flags that choose the backend: those make_backend() looks at.
+void add_backend_flags(OptionParser& parser, const char* heading, TrainOptions& options);
+
 /// Declares the flags of `longhaul train`, which store into `options`.
 void add_train_flags(OptionParser& parser, TrainOptions& options);
 

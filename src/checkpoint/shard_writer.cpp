@@ -1,8 +1,9 @@
 #include "checkpoint/shard_writer.h"
 
-#include <algorithm>
 #include <map>
 
+#include "checkpoint/background_work.h"
+#include "checkpoint/bulk_file.h"
 #include "checkpoint/file_crc.h"
 #include "checkpoint/naming.h"
 #include "core/crc32c.h"
@@ -12,8 +13,6 @@ namespace longhaul {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::size_t kPiece = std::size_t{8} << 20;  // bytes per write
 
 /// Calls use(data, bytes) for the slab's bytes in row-major order, as long pieces as its memory
 /// allows.
@@ -51,10 +50,11 @@ struct Plan {
   ShardRecord record;  // slabs parallel to sources
 };
 
-Plan make_plan(const std::vector<TensorSlab>& slabs, int shard) {
+Plan make_plan(const std::vector<TensorSlab>& slabs, int shard, const std::stop_token& stop) {
   Plan plan;
   plan.record.file_name = shard_file_name(shard);
   for (const TensorSlab& slab : slabs) {
+    throw_if_stopped(stop);
     check_slab(slab);
     if (box_of(slab.offset, slab.extent).size() == 0) continue;
     Crc32c crc;
@@ -127,31 +127,6 @@ void write_structure(const fs::path& file, const CheckpointIdentity& identity, i
   }
 }
 
-/// Writes a slab's bytes at its place, gathering short rows into long pieces.
-void write_data(const FileDescriptor& fd, const fs::path& file, const TensorSlab& slab,
-                std::int64_t file_offset, std::vector<std::byte>& staging) {
-  staging.clear();
-  const auto flush = [&] {
-    write_at(fd, file_offset, staging.data(), staging.size(), file);
-    file_offset += static_cast<std::int64_t>(staging.size());
-    staging.clear();
-  };
-  for_each_run(slab, [&](const std::byte* data, std::size_t bytes) {
-    if (bytes >= kPiece) {
-      flush();
-      for (std::size_t done = 0; done < bytes; done += kPiece) {
-        const std::size_t piece = std::min(bytes - done, kPiece);
-        write_at(fd, file_offset, data + done, piece, file);
-        file_offset += static_cast<std::int64_t>(piece);
-      }
-      return;
-    }
-    if (staging.size() + bytes > kPiece) flush();
-    staging.insert(staging.end(), data, data + bytes);
-  });
-  flush();
-}
-
 }  // namespace
 
 std::int64_t data_bytes(const std::vector<TensorSlab>& slabs) {
@@ -171,23 +146,25 @@ std::int64_t shard_bytes_bound(const std::vector<TensorSlab>& slabs) {
 }
 
 ShardRecord write_shard(const fs::path& directory, const CheckpointIdentity& identity, int shard,
-                        const std::vector<TensorSlab>& slabs) {
-  Plan plan = make_plan(slabs, shard);
+                        const std::vector<TensorSlab>& slabs, const std::stop_token& stop) {
+  Plan plan = make_plan(slabs, shard, stop);
   ShardRecord& record = plan.record;
   const fs::path file = directory / record.file_name;
   create_file(file);
   write_structure(file, identity, shard, shard_bytes_bound(slabs), record);
 
-  const FileDescriptor fd = open_to_write(file);
-  set_file_size(fd, record.bytes, file);  // gives back what was reserved too much
-  std::vector<std::byte> staging;
+  BulkFile out(file, stop);
+  set_file_size(out.descriptor(), record.bytes, file);  // gives back what was reserved too much
   std::vector<ByteRange> data;
   for (std::size_t i = 0; i < plan.sources.size(); ++i) {
-    write_data(fd, file, *plan.sources[i], record.slabs[i].file_offset, staging);
-    data.push_back({record.slabs[i].file_offset, record.slabs[i].bytes()});
+    const SlabRecord& slab = record.slabs[i];
+    out.seek(slab.file_offset);
+    for_each_run(*plan.sources[i],
+                 [&](const std::byte* bytes, std::size_t count) { out.append(bytes, count); });
+    data.push_back({slab.file_offset, slab.bytes()});
   }
-  record.metadata_crc = crc_outside(fd, record.bytes, std::move(data), file);
-  sync_file(fd, file);
+  out.sync();
+  record.metadata_crc = crc_outside(out.descriptor(), record.bytes, std::move(data), file);
   return std::move(record);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <stop_token>
 #include <vector>
 
 #include "checkpoint/format.h"
@@ -22,8 +23,10 @@ std::int64_t shard_bytes_bound(const std::vector<TensorSlab>& slabs);
 /// is closed; then the data is written in place. So no call into HDF5 is under way when a disk
 /// fills up, and the file is a well-formed HDF5 file from the start.
 ///
-/// Throws UserError when the system refuses (disk full, no permission, ...), naming the file.
+/// Throws UserError when the system refuses (disk full, no permission, ...), naming the file, and
+/// WorkStopped soon after `stop` was requested; the file then stays as far as it got.
 ShardRecord write_shard(const std::filesystem::path& directory, const CheckpointIdentity& identity,
-                        int shard, const std::vector<TensorSlab>& slabs);
+                        int shard, const std::vector<TensorSlab>& slabs,
+                        const std::stop_token& stop = {});
 
 }  // namespace longhaul

@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "compute/attention_segment.h"
 #include "core/matrix.h"
@@ -77,15 +79,33 @@ class Backend {
   /// Dense peak of the matrix units in weight_dtype(), FLOP/s; 0 when unknown.
   [[nodiscard]] virtual double peak_flops() const = 0;
 
+  // ---- what the device says of itself, and what profilers show
+  struct Health {
+    int clock_mhz = 0;
+    double power_w = 0.0;
+    int temperature_c = 0;
+  };
+  /// Nothing where nobody tells.
+  [[nodiscard]] virtual std::optional<Health> health() const { return std::nullopt; }
+  /// Names what the host issues until end_range() on a profiler's time line; ranges nest.
+  virtual void begin_range(const char* /*name*/) {}
+  virtual void end_range() {}
+
   // ---- memory
   /// Uninitialised memory aligned to Arena::kAlignment; throws UserError when there is not enough.
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
   virtual void deallocate(void* data) noexcept = 0;
   /// Is this memory the host's, shared by all ranks on it?
   [[nodiscard]] virtual bool memory_is_host() const = 0;
+  /// Host memory that copies to and from the device run beside computing with (pinned, where that
+  /// matters); throws UserError when there is not enough.
+  [[nodiscard]] virtual void* allocate_host(std::size_t bytes) = 0;
+  virtual void deallocate_host(void* data) noexcept = 0;
   /// Bytes of device memory in use by this process now, and free on the device.
   [[nodiscard]] virtual std::size_t memory_used() const = 0;
   [[nodiscard]] virtual std::size_t memory_free() const = 0;
+  /// Bytes of memory_used() that no allocate() asked for: the driver's and libraries' own.
+  [[nodiscard]] virtual std::size_t memory_overhead() const = 0;
   virtual void copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) = 0;
   virtual void copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) = 0;
   virtual void copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
@@ -101,6 +121,11 @@ class Backend {
   virtual void wait(Stream stream, Event event) = 0;
   /// The host waits for all work issued on `stream`.
   virtual void synchronize(Stream stream) = 0;
+  /// The host waits until the work before the last record() of `event` is done; at once when it was
+  /// never recorded.
+  virtual void synchronize(Event event) = 0;
+  /// Time between the last record() of two events; both must have been reached.
+  [[nodiscard]] virtual double seconds_between(Event from, Event to) const = 0;
 
   // ---- workspace: one block that every op may use while it runs
   /// Bytes that the ops need for streams of up to max_tokens local and max_keys gathered tokens.
@@ -108,15 +133,17 @@ class Backend {
                                                     const AttentionHeads& heads) const = 0;
   virtual void set_workspace(void* data, std::size_t bytes) = 0;
 
-  // ---- linear layers: y = x w^T + bias
-  /// x [T, K], w [N, K], bias [N] or null -> y [T, N], overwritten.
+  // ---- linear layers: y = x w^T + bias + addend
+  /// x [T, K], w [N, K], bias [N] or null, addend [T, N] or an empty view -> y [T, N], overwritten.
+  /// The addend (a residual connection) is another buffer than y.
   virtual void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
-                              MatrixView y) = 0;
+                              ConstMatrixView addend, MatrixView y) = 0;
   /// dy [T, N], w [N, K] -> dx [T, K].
   virtual void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
                                      Write write) = 0;
-  /// dy [T, N], x [T, K] -> dw [N, K] fp32, accumulated.
-  virtual void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw) = 0;
+  /// dy [T, N], x [T, K] -> dw [N, K] fp32.
+  virtual void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
+                                      Write write) = 0;
   /// dy [T, N] -> dbias [N] fp32, accumulated.
   virtual void bias_backward(ConstMatrixView dy, float* dbias) = 0;
 
@@ -142,25 +169,41 @@ class Backend {
   virtual void rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
                     RopeDirection direction) = 0;
 
+  // ---- QK norm and rotary position embedding in one pass over the heads of q or of k
+  /// x [T, heads * D], weight [D] -> y [T, heads * D] = rope(rms_norm(x)), y is not x;
+  /// inv_rms [T, heads] fp32.
+  virtual void head_norm_rope_forward(ConstMatrixView x, int heads, const void* weight,
+                                      float epsilon, const std::int32_t* positions,
+                                      const RopeTable& table, MatrixView y, float* inv_rms) = 0;
+  /// The way back: dy, x [T, heads * D], inv_rms [T, heads] -> dy overwritten with dx,
+  /// dweight [D] fp32, accumulated.
+  virtual void head_norm_rope_backward(MatrixView dy, ConstMatrixView x, int heads,
+                                       const void* weight, const float* inv_rms,
+                                       const std::int32_t* positions, const RopeTable& table,
+                                       float* dweight) = 0;
+
   // ---- attention over segments; q rows outside every segment are not written
   /// q [Tq, heads * D], k, v [Tkv, kv_heads * D] -> o [Tq, heads * D], lse [heads, Tq] fp32
   /// (natural logarithm of the sum of exponentials of the scaled scores).
   virtual void attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                                  std::span<const AttentionSegment> segments,
                                  const AttentionHeads& heads, MatrixView o, float* lse) = 0;
-  /// -> dq [Tq, heads * D] overwritten; dk, dv [Tkv, kv_heads * D] fp32, accumulated.
+  /// -> dq [Tq, heads * D] overwritten; dk, dv [Tkv, kv_heads * D], either
+  ///   Write::accumulate: fp32, and any segments may share keys; or
+  ///   Write::overwrite: weight_dtype(), and no two segments share a key. Rows outside every
+  ///   segment's keys are not written.
   virtual void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                                   ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                                   std::span<const AttentionSegment> segments,
                                   const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                  MatrixView dv) = 0;
+                                  MatrixView dv, Write write_dkv) = 0;
 
   // ---- SwiGLU: act = silu(gate) * up
   /// gate_up [T, 2F] (gate first) -> act [T, F].
   virtual void swiglu_forward(ConstMatrixView gate_up, MatrixView act) = 0;
-  /// dact [T, F], gate_up [T, 2F] -> dgate_up [T, 2F] (may be gate_up).
-  virtual void swiglu_backward(ConstMatrixView dact, ConstMatrixView gate_up,
-                               MatrixView dgate_up) = 0;
+  /// dact [T, F], gate_up [T, 2F] -> dgate_up [T, 2F] (may be gate_up), and dact overwritten with
+  /// act: the weight gradient behind needs it, and making it again here costs less than keeping it.
+  virtual void swiglu_backward(MatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) = 0;
 
   // ---- rows of the loss head
   /// src [T, H], rows [R] int32 -> dst [R, H].
@@ -186,6 +229,11 @@ class Backend {
                                       const std::int32_t* targets, std::int64_t vocab_begin,
                                       const float* weights, const float* lse) = 0;
 
+  /// nll, weights [R] fp32 -> result [1] fp64, device memory: += sum(weights * nll).
+  /// Deterministic.
+  virtual void weighted_sum(const float* nll, const float* weights, std::int64_t rows,
+                            double* result) = 0;
+
   // ---- elementwise
   /// y [R, C] += x [R, C], same dtype.
   virtual void add(ConstMatrixView x, MatrixView y) = 0;
@@ -198,6 +246,20 @@ class Backend {
   virtual void adamw(const AdamWStep& step) = 0;
   /// result [1] fp64, device memory: += sum of squares of x [count] fp32. Deterministic.
   virtual void sum_of_squares(const float* x, std::int64_t count, double* result) = 0;
+};
+
+/// A range on the profiler's time line: see Backend::begin_range.
+class ProfilerRange {
+ public:
+  ProfilerRange(Backend& backend, const char* name) : backend_(backend) {
+    backend_.begin_range(name);
+  }
+  ~ProfilerRange() { backend_.end_range(); }
+  ProfilerRange(const ProfilerRange&) = delete;
+  ProfilerRange& operator=(const ProfilerRange&) = delete;
+
+ private:
+  Backend& backend_;
 };
 
 /// Device memory that is given back when it goes out of scope.
@@ -233,6 +295,35 @@ class DeviceBuffer {
   Backend* backend_ = nullptr;
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
+};
+
+/// Host memory from Backend::allocate_host that is given back when it goes out of scope.
+class PinnedBuffer {
+ public:
+  PinnedBuffer() = default;
+  PinnedBuffer(Backend& backend, std::size_t bytes)
+      : backend_(&backend), data_(bytes == 0 ? nullptr : backend.allocate_host(bytes)) {}
+  ~PinnedBuffer() {
+    if (data_ != nullptr) backend_->deallocate_host(data_);
+  }
+  PinnedBuffer(PinnedBuffer&& other) noexcept { swap(other); }
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  PinnedBuffer(const PinnedBuffer&) = delete;
+  PinnedBuffer& operator=(const PinnedBuffer&) = delete;
+
+  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(data_); }
+
+ private:
+  void swap(PinnedBuffer& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(data_, other.data_);
+  }
+
+  Backend* backend_ = nullptr;
+  void* data_ = nullptr;
 };
 
 /// The CPU backend: FP32 throughout, OpenBLAS for matrix products, `threads` OpenMP threads.

@@ -15,8 +15,12 @@ struct Runtime {
   Communicators& comms;
   Coordinator& coordinator;
   const Log& log;
-  /// Collectives that overlap with computing are issued here.
+  /// Reductions of gradients and gathering of weights run here, beside computing.
   Stream comm_stream;
+  /// K and V are gathered over CP here, so that they need not queue behind a layer's gradients.
+  Stream gather_stream;
+  /// Copies between host and device that run beside computing.
+  Stream copy_stream;
 };
 
 }  // namespace longhaul

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace longhaul {
 
@@ -32,6 +33,16 @@ class Arena {
     return static_cast<T*>(allocate(static_cast<std::size_t>(count) * sizeof(T), label));
   }
 
+  /// What is allocated from now on counts under this name in sections(): a string literal.
+  void begin_section(const char* name) { section_ = name; }
+  struct Section {
+    const char* name;
+    std::size_t bytes;
+  };
+  /// What is allocated now by section, in the order of their first allocations. Only a measuring
+  /// arena keeps these books.
+  [[nodiscard]] std::vector<Section> sections() const;
+
   /// Everything allocated after mark() is given back by release(mark).
   [[nodiscard]] std::size_t mark() const { return used_; }
   void release(std::size_t mark);
@@ -42,6 +53,8 @@ class Arena {
   std::size_t used_ = 0;
   std::size_t peak_ = 0;
   bool measuring_ = true;
+  const char* section_ = "other";
+  std::vector<Section> allocations_;
 };
 
 /// Gives back what was allocated during its lifetime.

@@ -66,10 +66,10 @@ ImportReport import_model(const std::filesystem::path& model_directory,
   const bool new_save = !std::filesystem::exists(save);
   try {
     const std::unique_ptr<Coordinator> solo = make_solo_coordinator();
-    const auto writer = make_synchronous_writer(*solo, {save, 0});
+    CheckpointWriter writer(*solo, {save});
     report.tokenizer_files = copy_tokenizer_files(model_directory, save / kTokenizerFolder);
-    writer->write(contents);
-    writer->finish();
+    writer.write(std::move(contents));
+    writer.finish();
   } catch (...) {  // the writer removes its part; a directory that was not there goes altogether
     std::error_code ignored;
     if (new_save) std::filesystem::remove_all(save, ignored);

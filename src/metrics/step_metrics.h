@@ -18,6 +18,13 @@ struct PhaseSeconds {
   double checkpoint = 0.0;
 };
 
+/// What rank 0's GPU said of itself at the end of the step; 0 where its driver does not tell.
+struct GpuSample {
+  int clock_mhz = 0;  // of the multiprocessors
+  double power_w = 0.0;
+  int temperature_c = 0;
+};
+
 /// One optimizer step, over all ranks. docs/performance.md, "Metric definitions", says the same for
 /// users.
 struct StepMetrics {
@@ -46,6 +53,8 @@ struct StepMetrics {
 
   std::int64_t memory_bytes = 0;       // in use now, on the device that uses most; 0 = unknown
   std::int64_t peak_memory_bytes = 0;  // the highest so far, on the device that used most
+
+  std::optional<GpuSample> gpu;  // nothing on CPUs, or when the driver's library is missing
 
   bool skipped = false;  // loss or gradient was not finite: the weights were left as they were
   std::optional<double> eval_loss;  // when this step was followed by an evaluation

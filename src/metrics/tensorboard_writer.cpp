@@ -111,6 +111,11 @@ void TensorBoardWriter::write_step(const StepMetrics& metrics) {
   if (metrics.peak_memory_bytes > 0) {
     scalar("memory/peak_gib", static_cast<double>(metrics.peak_memory_bytes) / (1LL << 30));
   }
+  if (metrics.gpu) {
+    scalar("gpu/clock_mhz", metrics.gpu->clock_mhz);
+    scalar("gpu/power_w", metrics.gpu->power_w);
+    scalar("gpu/temperature_c", metrics.gpu->temperature_c);
+  }
   scalar("data/tokens", static_cast<double>(metrics.tokens));
   scalar("data/trained_tokens", static_cast<double>(metrics.trained_tokens));
   scalar("data/padding_share", metrics.padding_share());

@@ -137,6 +137,11 @@ std::string train_log_line(const StepMetrics& m) {
   line.add("checkpoint_seconds", m.seconds.checkpoint);
   line.add("memory_bytes", m.memory_bytes);
   line.add("peak_memory_bytes", m.peak_memory_bytes);
+  if (m.gpu) {
+    line.add("gpu_clock_mhz", static_cast<std::int64_t>(m.gpu->clock_mhz));
+    line.add("gpu_power_w", m.gpu->power_w);
+    line.add("gpu_temperature_c", static_cast<std::int64_t>(m.gpu->temperature_c));
+  }
   line.add("time", unix_time());
   return line.take();
 }

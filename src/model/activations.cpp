@@ -39,25 +39,36 @@ class Allocator {
     a.normed_2 = activation(tokens_.sharded, sizes_.hidden, "post-attention norm");
     a.inv_rms_2 = fp32(tokens_.sharded, "post-attention norm statistics");
     a.gate_up = activation(tokens_.local, 2 * sizes_.ffn, "gate and up");
-    a.activated = activation(tokens_.local, sizes_.ffn, "SwiGLU output");
   }
 
   LayerScratch allocate_scratch() {
-    const std::int64_t kv_cols = 2 * sizes_.kv_cols;
     LayerScratch s;
-    s.gathered = activation(tokens_.local, sizes_.hidden, "gathered hidden");
-    s.partial = activation(tokens_.local, sizes_.hidden, "partial hidden");
+    s.d_normed = hidden("norm output gradient");
+    if (sizes_.tp > 1) {
+      s.gathered = activation(tokens_.local, sizes_.hidden, "gathered hidden");
+      s.partial = activation(tokens_.local, sizes_.hidden, "partial hidden");
+    }
+    // The MLP and the attention never run at the same time: their buffers share one place.
+    const std::size_t begin = arena_.mark();
+    s.activated = activation(tokens_.local, sizes_.ffn, "SwiGLU output");
+    const std::size_t mlp_end = arena_.mark();
+    arena_.release(begin);
+    allocate_attention_scratch(s);
+    if (arena_.mark() < mlp_end) arena_.allocate(mlp_end - arena_.mark(), "SwiGLU output");
+    return s;
+  }
+
+  void allocate_attention_scratch(LayerScratch& s) {
+    const std::int64_t kv_cols = 2 * sizes_.kv_cols;
+    s.d_q = activation(tokens_.local, sizes_.q_cols, "query gradient");
+    s.d_attention = activation(tokens_.local, sizes_.q_cols, "attention output gradient");
+    s.d_kv = activation(tokens_.local, kv_cols, "key and value gradient");
+    if (sizes_.cp == 1) return;
     s.kv_local = activation(tokens_.local, kv_cols, "local keys and values");
     s.kv_chunks = activation(tokens_.stream, kv_cols, "gathered keys and values");
-    s.d_kv = activation(tokens_.local, kv_cols, "key and value gradient");
     s.d_kv_stream = fp32(tokens_.stream * kv_cols, "key and value gradient of the stream");
     s.d_kv_chunks = fp32(tokens_.stream * kv_cols, "key and value gradient by chunks");
     s.d_kv_local = fp32(tokens_.local * kv_cols, "reduced key and value gradient");
-    s.d_q = activation(tokens_.local, sizes_.q_cols, "query gradient");
-    s.d_attention = activation(tokens_.local, sizes_.q_cols, "attention output gradient");
-    s.d_activated = activation(tokens_.local, sizes_.ffn, "SwiGLU gradient");
-    s.d_normed = activation(tokens_.sharded, sizes_.hidden, "norm output gradient");
-    return s;
   }
 
   void* hidden(const char* label) { return activation(tokens_.sharded, sizes_.hidden, label); }
@@ -94,10 +105,13 @@ Activations::Activations(const LocalSizes& sizes, std::int64_t max_tokens, Recom
                          DType dtype, Arena& arena)
     : mode_(mode), layers_(static_cast<std::size_t>(sizes.layers)) {
   Allocator allocator(sizes, max_tokens, dtype, arena);
+  arena.begin_section("working buffers of a layer");
   scratch_ = allocator.allocate_scratch();
   LayerActivations shared;
   if (mode == Recompute::full) allocator.allocate_attention_output(shared);
   if (mode != Recompute::none) allocator.allocate_recomputable(shared);
+  d_hidden_ = allocator.hidden("hidden gradient");
+  arena.begin_section("activations kept");
   for (LayerActivations& layer : layers_) {
     layer = shared;
     layer.input = allocator.hidden("layer input");
@@ -105,7 +119,6 @@ Activations::Activations(const LocalSizes& sizes, std::int64_t max_tokens, Recom
     if (mode == Recompute::none) allocator.allocate_recomputable(layer);
   }
   output_ = allocator.hidden("last layer's output");
-  d_hidden_ = allocator.hidden("hidden gradient");
 }
 
 }  // namespace longhaul

@@ -39,23 +39,26 @@ struct LayerActivations {
   void* normed_2 = nullptr;    // [sharded, H]
   float* inv_rms_2 = nullptr;  // [sharded]
   void* gate_up = nullptr;     // [local, 2 ffn]
-  void* activated = nullptr;   // [local, ffn]
 };
 
-/// Buffers that every layer uses in turn and that hold nothing between two layers.
+/// Buffers that every layer uses in turn and that hold nothing between two blocks.
 struct LayerScratch {
-  void* gathered = nullptr;      // hidden of all TP ranks [local, H]
-  void* partial = nullptr;       // this TP rank's summand of hidden [local, H]
+  void* d_normed = nullptr;  // [sharded, H]
+  // With TP only:
+  void* gathered = nullptr;  // hidden of all TP ranks [local, H]
+  void* partial = nullptr;   // this TP rank's summand of hidden [local, H]
+  // The MLP's; they lie where the attention's lie:
+  void* activated = nullptr;  // SwiGLU's output, or its gradient [local, ffn]
+  // The attention's:
+  void* d_q = nullptr;          // [local, q_cols]
+  void* d_attention = nullptr;  // [local, q_cols]
+  void* d_kv = nullptr;         // [local, 2 kv_cols] in the weights' dtype
+  // With CP only:
   void* kv_local = nullptr;      // [local, 2 kv_cols]
   void* kv_chunks = nullptr;     // [stream, 2 kv_cols], rank-major
-  void* d_kv = nullptr;          // [local, 2 kv_cols] in the weights' dtype
   float* d_kv_stream = nullptr;  // [stream, 2 kv_cols] fp32
   float* d_kv_chunks = nullptr;  // [stream, 2 kv_cols] fp32, rank-major
   float* d_kv_local = nullptr;   // [local, 2 kv_cols] fp32
-  void* d_q = nullptr;           // [local, q_cols]
-  void* d_attention = nullptr;   // [local, q_cols]
-  void* d_activated = nullptr;   // [local, ffn]
-  void* d_normed = nullptr;      // [sharded, H]
 };
 
 /// All activation memory of the transformer layers for micro-batches of up to max_tokens.

@@ -31,15 +31,17 @@ MatrixView AttentionBlock::project_kv(const DeviceBatch& batch, const LayerActiv
   const ConstMatrixView weight = context_.weights.matrix(kv_proj_);
   if (sizes.qk_norm) {
     const MatrixView raw = context_.view(a.kv_raw, kv.rows, kv.cols);
-    backend.linear_forward(normed, weight, bias(kv_bias_), raw);
-    backend.rms_norm_forward(raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
-                             context_.weights.data(k_norm_), sizes.epsilon, keys, a.inv_rms_k);
+    backend.linear_forward(normed, weight, bias(kv_bias_), {}, raw);
+    backend.head_norm_rope_forward(raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
+                                   context_.weights.data(k_norm_), sizes.epsilon, batch.positions,
+                                   context_.rope, keys, a.inv_rms_k);
     backend.convert(raw.col_range(sizes.kv_cols, sizes.kv_cols),
                     kv.col_range(sizes.kv_cols, sizes.kv_cols));
   } else {
-    backend.linear_forward(normed, weight, bias(kv_bias_), kv);
+    backend.linear_forward(normed, weight, bias(kv_bias_), {}, kv);
+    backend.rope(keys, sizes.heads.kv_heads, batch.positions, context_.rope,
+                 RopeDirection::forward);
   }
-  backend.rope(keys, sizes.heads.kv_heads, batch.positions, context_.rope, RopeDirection::forward);
   return kv;
 }
 
@@ -67,13 +69,13 @@ void AttentionBlock::project_q(const DeviceBatch& batch, const LayerActivations&
   const ConstMatrixView weight = context_.weights.matrix(q_proj_);
   if (sizes.qk_norm) {
     const MatrixView raw = context_.view(a.q_raw, q.rows, q.cols);
-    backend.linear_forward(normed, weight, bias(q_bias_), raw);
-    backend.rms_norm_forward(raw, sizes.heads.heads, context_.weights.data(q_norm_), sizes.epsilon,
-                             q, a.inv_rms_q);
+    backend.linear_forward(normed, weight, bias(q_bias_), {}, raw);
+    backend.head_norm_rope_forward(raw, sizes.heads.heads, context_.weights.data(q_norm_),
+                                   sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
   } else {
-    backend.linear_forward(normed, weight, bias(q_bias_), q);
+    backend.linear_forward(normed, weight, bias(q_bias_), {}, q);
+    backend.rope(q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::forward);
   }
-  backend.rope(q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::forward);
 }
 
 void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a,
@@ -104,28 +106,48 @@ void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a
   }
 
   const MatrixView middle = context_.view(a.middle, tokens.sharded, sizes.hidden);
-  const MatrixView partial = partial_sum_buffer(runtime, middle, s.partial, tokens.local);
-  backend.linear_forward(output, context_.weights.matrix(o_proj_), nullptr, partial);
-  reduce_scatter_tokens(runtime, partial, middle, "attention.reduce_output");
-  backend.add(input, middle);
+  project_to_hidden(context_, output, o_proj_, input, s, middle, "attention.reduce_output");
 }
 
 void AttentionBlock::reduce_d_kv(const TokenCounts& tokens, const LayerScratch& s) const {
   const LocalSizes& sizes = context_.sizes;
   Backend& backend = context_.runtime.backend;
   const std::int64_t cols = 2 * sizes.kv_cols;
-  float* local = s.d_kv_stream;
-  if (sizes.cp > 1) {
-    backend.reorder_chunks(MatrixView(s.d_kv_stream, DType::f32, tokens.stream, cols),
-                           inverse_chunk_order(sizes.cp),
-                           MatrixView(s.d_kv_chunks, DType::f32, tokens.stream, cols));
-    context_.runtime.comms.cp->reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols,
-                                              DType::f32, "attention.reduce_d_kv",
-                                              backend.compute_stream());
-    local = s.d_kv_local;
-  }
-  backend.convert(ConstMatrixView(local, DType::f32, tokens.local, cols),
+  backend.reorder_chunks(MatrixView(s.d_kv_stream, DType::f32, tokens.stream, cols),
+                         inverse_chunk_order(sizes.cp),
+                         MatrixView(s.d_kv_chunks, DType::f32, tokens.stream, cols));
+  context_.runtime.comms.cp->reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols,
+                                            DType::f32, "attention.reduce_d_kv",
+                                            backend.compute_stream());
+  backend.convert(ConstMatrixView(s.d_kv_local, DType::f32, tokens.local, cols),
                   context_.view(s.d_kv, tokens.local, cols));
+}
+
+void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActivations& a,
+                                     const LayerScratch& s, ConstMatrixView d_attention,
+                                     MatrixView d_q) const {
+  const LocalSizes& sizes = context_.sizes;
+  const TokenCounts tokens(batch.stream_tokens, sizes);
+  Backend& backend = context_.runtime.backend;
+  const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
+  const auto run = [&](MatrixView d_kv, Write write) {
+    backend.attention_backward(
+        context_.view(a.q, tokens.local, sizes.q_cols), kv.col_range(0, sizes.kv_cols),
+        kv.col_range(sizes.kv_cols, sizes.kv_cols),
+        context_.view(a.attention, tokens.local, sizes.q_cols), a.lse, d_attention, batch.segments,
+        sizes.heads, d_q, d_kv.col_range(0, sizes.kv_cols),
+        d_kv.col_range(sizes.kv_cols, sizes.kv_cols), write);
+  };
+  if (sizes.cp == 1) {
+    // Each document's keys are seen by its own queries alone, and every token is in a document.
+    run(context_.view(s.d_kv, tokens.local, kv.cols), Write::overwrite);
+    return;
+  }
+  // Keys and values get gradients from every CP rank's queries.
+  const MatrixView d_kv_stream(s.d_kv_stream, DType::f32, kv.rows, kv.cols);
+  backend.fill_zero(d_kv_stream.data, d_kv_stream.bytes(), backend.compute_stream());
+  run(d_kv_stream, Write::accumulate);
+  reduce_d_kv(tokens, s);
 }
 
 void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& a,
@@ -145,32 +167,25 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
   backend.linear_backward_input(d_output, weights.matrix(o_proj_), d_attention, Write::overwrite);
   accumulate_linear_gradient(context_, sink, d_output, output, o_proj_, -1);
 
-  // Attention; keys and values get gradients from every CP rank's queries.
-  const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
-  const MatrixView d_kv_stream(s.d_kv_stream, DType::f32, kv.rows, kv.cols);
   const MatrixView d_q = context_.view(s.d_q, tokens.local, sizes.q_cols);
-  backend.fill_zero(d_kv_stream.data, d_kv_stream.bytes(), backend.compute_stream());
-  backend.attention_backward(
-      context_.view(a.q, tokens.local, sizes.q_cols), kv.col_range(0, sizes.kv_cols),
-      kv.col_range(sizes.kv_cols, sizes.kv_cols), output, a.lse, d_attention, batch.segments,
-      sizes.heads, d_q, d_kv_stream.col_range(0, sizes.kv_cols),
-      d_kv_stream.col_range(sizes.kv_cols, sizes.kv_cols));
-  reduce_d_kv(tokens, s);
+  const MatrixView d_kv = context_.view(s.d_kv, tokens.local, 2 * sizes.kv_cols);
+  attend_backward(batch, a, s, d_attention, d_q);
 
   // RoPE and QK norm.
-  const MatrixView d_kv = context_.view(s.d_kv, tokens.local, 2 * sizes.kv_cols);
   const MatrixView d_keys = d_kv.col_range(0, sizes.kv_cols);
-  backend.rope(d_q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::backward);
-  backend.rope(d_keys, sizes.heads.kv_heads, batch.positions, context_.rope,
-               RopeDirection::backward);
   if (sizes.qk_norm) {
-    backend.rms_norm_backward(d_q, context_.view(a.q_raw, tokens.local, sizes.q_cols),
-                              sizes.heads.heads, weights.data(q_norm_), a.inv_rms_q, d_q,
-                              Write::overwrite, sink.gradient(q_norm_).as<float>());
     const MatrixView raw = context_.view(a.kv_raw, tokens.local, 2 * sizes.kv_cols);
-    backend.rms_norm_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
-                              weights.data(k_norm_), a.inv_rms_k, d_keys, Write::overwrite,
-                              sink.gradient(k_norm_).as<float>());
+    backend.head_norm_rope_backward(d_q, context_.view(a.q_raw, tokens.local, sizes.q_cols),
+                                    sizes.heads.heads, weights.data(q_norm_), a.inv_rms_q,
+                                    batch.positions, context_.rope,
+                                    sink.gradient(q_norm_).as<float>());
+    backend.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
+                                    weights.data(k_norm_), a.inv_rms_k, batch.positions,
+                                    context_.rope, sink.gradient(k_norm_).as<float>());
+  } else {
+    backend.rope(d_q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::backward);
+    backend.rope(d_keys, sizes.heads.kv_heads, batch.positions, context_.rope,
+                 RopeDirection::backward);
   }
 
   // Projections; the gathered input is fetched again instead of being kept on every TP rank.

@@ -32,6 +32,10 @@ class AttentionBlock {
                  ConstMatrixView normed) const;
   /// Gradient of the stream's K and V, fp32 -> that of the local ones, summed over CP:
   /// scratch.d_kv [local, 2 kv_cols].
+  /// d_attention [local, q_cols] -> d_q [local, q_cols] and scratch.d_kv.
+  void attend_backward(const DeviceBatch& batch, const LayerActivations& activations,
+                       const LayerScratch& scratch, ConstMatrixView d_attention,
+                       MatrixView d_q) const;
   void reduce_d_kv(const TokenCounts& tokens, const LayerScratch& scratch) const;
   /// The bias's data, or null for models without.
   [[nodiscard]] const void* bias(int parameter) const;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "compute/backend.h"
 #include "core/matrix.h"
 
 namespace longhaul {
@@ -10,6 +11,13 @@ class GradientSink {
   virtual ~GradientSink() = default;
   /// [rows, cols] fp32 of a parameter (by its index in the ParameterTable), to accumulate into.
   virtual MatrixView gradient(int parameter) = 0;
+  struct Destination {
+    MatrixView view;  // [rows, cols] fp32
+    Write write;
+  };
+  /// The same for an op that can overwrite as well as accumulate, which then spares clearing: the
+  /// first contribution has to overwrite. The caller must write all of it.
+  virtual Destination destination(int parameter) = 0;
   /// The backward pass has issued the last contribution of this micro-batch to all parameters of
   /// `layer`; -1 means those outside of layers.
   virtual void complete(int layer) = 0;

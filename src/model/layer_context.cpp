@@ -1,11 +1,30 @@
 #include "model/layer_context.h"
 
+#include "model/sequence_parallel.h"
+
 namespace longhaul {
+
+void project_to_hidden(const ModelContext& context, ConstMatrixView x, int weight_parameter,
+                       ConstMatrixView residual, const LayerScratch& scratch, MatrixView hidden,
+                       Label label) {
+  Runtime& runtime = context.runtime;
+  const ConstMatrixView weight = context.weights.matrix(weight_parameter);
+  if (context.sizes.tp == 1) {
+    // The product adds the residual as it writes: one pass over the hidden state less.
+    runtime.backend.linear_forward(x, weight, nullptr, residual, hidden);
+    return;
+  }
+  const MatrixView partial = context.view(scratch.partial, x.rows, hidden.cols);
+  runtime.backend.linear_forward(x, weight, nullptr, {}, partial);
+  reduce_scatter_tokens(runtime, partial, hidden, label);
+  runtime.backend.add(residual, hidden);
+}
 
 void accumulate_linear_gradient(const ModelContext& context, GradientSink& sink, ConstMatrixView dy,
                                 ConstMatrixView x, int weight_parameter, int bias_parameter) {
   Backend& backend = context.runtime.backend;
-  backend.linear_backward_weight(dy, x, sink.gradient(weight_parameter));
+  const auto [dw, write] = sink.destination(weight_parameter);
+  backend.linear_backward_weight(dy, x, dw, write);
   if (bias_parameter >= 0) {
     backend.bias_backward(dy, sink.gradient(bias_parameter).as<float>());
   }

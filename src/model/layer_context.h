@@ -27,6 +27,12 @@ struct ModelContext {
   }
 };
 
+/// hidden [sharded, H] = the sum over TP of x [local, K] times a row-parallel weight, plus the
+/// residual [sharded, H]; another buffer than `hidden`.
+void project_to_hidden(const ModelContext& context, ConstMatrixView x, int weight_parameter,
+                       ConstMatrixView residual, const LayerScratch& scratch, MatrixView hidden,
+                       Label label);
+
 /// Adds the gradient of one linear layer's weight and bias (bias_parameter -1: none).
 void accumulate_linear_gradient(const ModelContext& context, GradientSink& sink, ConstMatrixView dy,
                                 ConstMatrixView x, int weight_parameter, int bias_parameter);

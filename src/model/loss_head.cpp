@@ -50,7 +50,7 @@ LossHead::Chunk LossHead::project(const DeviceBatch& batch, ConstMatrixView norm
   const Chunk chunk{first, count, context_.view(rows_, count, normed.cols),
                     context_.view(logits_, count, context_.sizes.vocab_rows)};
   backend.gather_rows(normed, batch.loss_rows + first, chunk.rows);
-  backend.linear_forward(chunk.rows, context_.weights.matrix(head_), nullptr, chunk.logits);
+  backend.linear_forward(chunk.rows, context_.weights.matrix(head_), nullptr, {}, chunk.logits);
   return chunk;
 }
 

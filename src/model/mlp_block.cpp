@@ -10,8 +10,8 @@ MlpBlock::MlpBlock(const ModelContext& context, int layer)
       gate_up_proj_(context.table.find(ParameterRole::gate_up_proj, layer)),
       down_proj_(context.table.find(ParameterRole::down_proj, layer)) {}
 
-void MlpBlock::forward_inner(const TokenCounts& tokens, const LayerActivations& a,
-                             const LayerScratch& s) const {
+void MlpBlock::project(const TokenCounts& tokens, const LayerActivations& a,
+                       const LayerScratch& s) const {
   const LocalSizes& sizes = context_.sizes;
   Backend& backend = context_.runtime.backend;
   const MatrixView normed_part = context_.view(a.normed_2, tokens.sharded, sizes.hidden);
@@ -20,20 +20,19 @@ void MlpBlock::forward_inner(const TokenCounts& tokens, const LayerActivations& 
   const ConstMatrixView normed =
       gather_tokens(context_.runtime, normed_part, s.gathered, "mlp.gather_input");
   const MatrixView gate_up = context_.view(a.gate_up, tokens.local, 2 * sizes.ffn);
-  backend.linear_forward(normed, context_.weights.matrix(gate_up_proj_), nullptr, gate_up);
-  backend.swiglu_forward(gate_up, context_.view(a.activated, tokens.local, sizes.ffn));
+  backend.linear_forward(normed, context_.weights.matrix(gate_up_proj_), nullptr, {}, gate_up);
 }
 
 void MlpBlock::forward(const TokenCounts& tokens, const LayerActivations& a, const LayerScratch& s,
                        MatrixView output) const {
-  forward_inner(tokens, a, s);
+  project(tokens, a, s);
   const LocalSizes& sizes = context_.sizes;
-  Runtime& runtime = context_.runtime;
-  const MatrixView partial = partial_sum_buffer(runtime, output, s.partial, tokens.local);
-  runtime.backend.linear_forward(context_.view(a.activated, tokens.local, sizes.ffn),
-                                 context_.weights.matrix(down_proj_), nullptr, partial);
-  reduce_scatter_tokens(runtime, partial, output, "mlp.reduce_output");
-  runtime.backend.add(context_.view(a.middle, tokens.sharded, sizes.hidden), output);
+  const MatrixView activated = context_.view(s.activated, tokens.local, sizes.ffn);
+  context_.runtime.backend.swiglu_forward(context_.view(a.gate_up, tokens.local, 2 * sizes.ffn),
+                                          activated);
+  project_to_hidden(context_, activated, down_proj_,
+                    context_.view(a.middle, tokens.sharded, sizes.hidden), s, output,
+                    "mlp.reduce_output");
 }
 
 void MlpBlock::backward(const TokenCounts& tokens, const LayerActivations& a, const LayerScratch& s,
@@ -45,14 +44,12 @@ void MlpBlock::backward(const TokenCounts& tokens, const LayerActivations& a, co
 
   const ConstMatrixView d_output =
       gather_tokens(runtime, d_hidden, s.gathered, "mlp.gather_d_output");
-  const MatrixView d_activated = context_.view(s.d_activated, tokens.local, sizes.ffn);
-  backend.linear_backward_input(d_output, weights.matrix(down_proj_), d_activated,
-                                Write::overwrite);
-  accumulate_linear_gradient(context_, sink, d_output,
-                             context_.view(a.activated, tokens.local, sizes.ffn), down_proj_, -1);
-
+  // `activated` holds its gradient first, then its value, made again for the weight's gradient.
+  const MatrixView activated = context_.view(s.activated, tokens.local, sizes.ffn);
+  backend.linear_backward_input(d_output, weights.matrix(down_proj_), activated, Write::overwrite);
   const MatrixView d_gate_up = context_.view(a.gate_up, tokens.local, 2 * sizes.ffn);
-  backend.swiglu_backward(d_activated, d_gate_up, d_gate_up);
+  backend.swiglu_backward(activated, d_gate_up, d_gate_up);
+  accumulate_linear_gradient(context_, sink, d_output, activated, down_proj_, -1);
 
   const ConstMatrixView normed =
       gather_tokens(runtime, context_.view(a.normed_2, tokens.sharded, sizes.hidden), s.gathered,

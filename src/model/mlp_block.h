@@ -9,9 +9,9 @@ class MlpBlock {
  public:
   MlpBlock(const ModelContext& context, int layer);
 
-  /// Computes everything up to the SwiGLU's output: all that the backward pass needs.
-  void forward_inner(const TokenCounts& tokens, const LayerActivations& activations,
-                     const LayerScratch& scratch) const;
+  /// Computes the norm and the gate and up projections: what the backward pass needs.
+  void project(const TokenCounts& tokens, const LayerActivations& activations,
+               const LayerScratch& scratch) const;
   /// activations.middle [sharded, H] -> output [sharded, H], overwritten.
   void forward(const TokenCounts& tokens, const LayerActivations& activations,
                const LayerScratch& scratch, MatrixView output) const;

@@ -18,14 +18,15 @@ Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const Para
                table,
                weights,
                {},
-               runtime.comm_stream,
+               runtime.gather_stream,
                runtime.backend.create_event(),
                runtime.backend.create_event()},
-      rope_cos_(arena.allocate_array<float>(max_position * config.head_dim / 2, "RoPE cosines")),
+      rope_cos_((arena.begin_section("position tables"), arena)
+                    .allocate_array<float>(max_position * config.head_dim / 2, "RoPE cosines")),
       rope_sin_(arena.allocate_array<float>(max_position * config.head_dim / 2, "RoPE sines")),
       activations_(sizes_, max_tokens, recompute, runtime.backend.weight_dtype(), arena),
       embedding_(context_),
-      head_(context_, max_tokens, arena) {
+      head_(context_, max_tokens, (arena.begin_section("loss head"), arena)) {
   context_.rope = {rope_cos_, rope_sin_, max_position};
   for (int layer = 0; layer < config.num_layers; ++layer) {
     attention_.emplace_back(context_, layer);
@@ -63,6 +64,7 @@ MatrixView Transformer::layer_output(const TokenCounts& tokens, std::int64_t lay
 }
 
 void Transformer::forward_layers(const DeviceBatch& batch) {
+  const ProfilerRange range(context_.runtime.backend, "forward");
   LONGHAUL_CHECK(batch.stream_tokens <= max_tokens_, "a micro-batch of {} tokens; planned: {}",
                  batch.stream_tokens, max_tokens_);
   const TokenCounts tokens(batch.stream_tokens, sizes_);
@@ -72,6 +74,7 @@ void Transformer::forward_layers(const DeviceBatch& batch) {
   for (int layer = 0; layer < sizes_.layers; ++layer) {
     const LayerActivations& a = activations_.layer(layer);
     const auto index = static_cast<std::size_t>(layer);
+    const ProfilerRange layer_range(context_.runtime.backend, "layer forward");
     context_.weights.wait_for(layer);
     attention_[index].forward(batch, a, scratch, AttentionKernel::run);
     mlp_[index].forward(tokens, a, scratch, layer_output(tokens, layer));
@@ -91,6 +94,7 @@ MatrixView Transformer::logits(const DeviceBatch& batch, std::int64_t first, std
 }
 
 void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSink& sink) {
+  const ProfilerRange range(context_.runtime.backend, "layer backward");
   const TokenCounts tokens(batch.stream_tokens, sizes_);
   const LayerScratch& scratch = activations_.scratch();
   const LayerActivations& a = activations_.layer(layer);
@@ -101,7 +105,7 @@ void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSi
                               activations_.mode() == Recompute::selective
                                   ? AttentionKernel::reuse_output
                                   : AttentionKernel::run);
-    mlp_[index].forward_inner(tokens, a, scratch);
+    mlp_[index].project(tokens, a, scratch);
   }
   mlp_[index].backward(tokens, a, scratch, d_hidden, sink);
   attention_[index].backward(batch, a, scratch, d_hidden, sink);
@@ -109,6 +113,7 @@ void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSi
 }
 
 void Transformer::backward(const DeviceBatch& batch, GradientSink& sink) {
+  const ProfilerRange range(context_.runtime.backend, "backward");
   const TokenCounts tokens(batch.stream_tokens, sizes_);
   const MatrixView d_hidden = context_.view(activations_.d_hidden(), tokens.sharded, sizes_.hidden);
   head_.forward_backward(batch, activations_.scratch(), layer_output(tokens, sizes_.layers - 1),

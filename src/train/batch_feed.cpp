@@ -1,5 +1,7 @@
 #include "train/batch_feed.h"
 
+#include <cstring>
+
 #include "core/error.h"
 
 namespace longhaul {
@@ -7,46 +9,70 @@ namespace longhaul {
 BatchFeed::BatchFeed(Runtime& runtime, std::int64_t max_local_tokens, Arena& arena)
     : runtime_(runtime),
       max_local_tokens_(max_local_tokens),
-      ids_(arena.allocate_array<std::int32_t>(max_local_tokens, "token ids")),
-      positions_(arena.allocate_array<std::int32_t>(max_local_tokens, "positions")),
-      loss_rows_(arena.allocate_array<std::int32_t>(max_local_tokens, "loss row indices")),
-      targets_(arena.allocate_array<std::int32_t>(max_local_tokens, "targets")),
-      target_weights_(arena.allocate_array<float>(max_local_tokens, "target weights")) {}
+      array_bytes_((static_cast<std::size_t>(max_local_tokens) * sizeof(std::int32_t) +
+                    Arena::kAlignment - 1) /
+                   Arena::kAlignment * Arena::kAlignment),
+      copy_stream_(runtime.copy_stream) {
+  for (Slot& slot : slots_) {
+    slot.device =
+        static_cast<std::byte*>(arena.allocate(kArrays * array_bytes_, "micro-batch arrays"));
+    slot.uploaded = runtime.backend.create_event();
+    slot.computed = runtime.backend.create_event();
+  }
+  loss_ = arena.allocate_array<double>(1, "loss");
+}
 
 DeviceBatch BatchFeed::upload(const MicroBatch& batch) {
   LONGHAUL_CHECK(batch.local_tokens <= max_local_tokens_, "{} local tokens; planned: {}",
                  batch.local_tokens, max_local_tokens_);
   Backend& backend = runtime_.backend;
-  const auto copy = [&](auto* device, const auto& host) {
-    backend.copy_to_device(device, host.data(), host.size() * sizeof(host[0]),
-                           backend.compute_stream());
+  backend.record(slots_[static_cast<std::size_t>(current_)].computed, backend.compute_stream());
+  current_ = 1 - current_;
+  Slot& slot = slots_[static_cast<std::size_t>(current_)];
+  if (slot.host.data() == nullptr) slot.host = PinnedBuffer(backend, kArrays * array_bytes_);
+  backend.synchronize(slot.uploaded);  // the host arrays are free again
+  backend.wait(copy_stream_, slot.computed);
+
+  int array = 0;
+  const auto copy = [&](const auto& values) {
+    using Value = typename std::decay_t<decltype(values)>::value_type;
+    const std::size_t offset = static_cast<std::size_t>(array++) * array_bytes_;
+    const std::size_t bytes = values.size() * sizeof(Value);
+    if (bytes > 0) {
+      std::memcpy(slot.host.data() + offset, values.data(), bytes);
+      backend.copy_to_device(slot.device + offset, slot.host.data() + offset, bytes, copy_stream_);
+    }
+    return reinterpret_cast<const Value*>(slot.device + offset);
   };
-  copy(ids_, batch.ids);
-  copy(positions_, batch.positions);
-  copy(loss_rows_, batch.loss_rows);
-  copy(targets_, batch.targets);
-  copy(target_weights_, batch.target_weights);
   DeviceBatch device;
   device.stream_tokens = batch.stream_tokens;
-  device.ids = ids_;
-  device.positions = positions_;
+  device.ids = copy(batch.ids);
+  device.positions = copy(batch.positions);
   device.loss_row_count = static_cast<std::int64_t>(batch.loss_rows.size());
-  device.loss_rows = loss_rows_;
-  device.targets = targets_;
-  device.target_weights = target_weights_;
+  device.loss_rows = copy(batch.loss_rows);
+  device.targets = copy(batch.targets);
+  device.target_weights = copy(batch.target_weights);
   device.segments = batch.segments;
+  backend.record(slot.uploaded, copy_stream_);
+  backend.wait(backend.compute_stream(), slot.uploaded);
   return device;
 }
 
-double BatchFeed::weighted_loss(const MicroBatch& batch, const float* nll) {
+void BatchFeed::clear_loss() {
+  runtime_.backend.fill_zero(loss_, sizeof(double), runtime_.backend.compute_stream());
+}
+
+void BatchFeed::add_loss(const DeviceBatch& batch, const float* nll) {
+  runtime_.backend.weighted_sum(nll, batch.target_weights, batch.loss_row_count, loss_);
+}
+
+double BatchFeed::loss() {
   Backend& backend = runtime_.backend;
-  nll_.resize(batch.loss_rows.size());
-  backend.copy_to_host(nll_.data(), nll, nll_.size() * sizeof(float), backend.compute_stream());
+  if (loss_on_host_.data() == nullptr) loss_on_host_ = PinnedBuffer(backend, sizeof(double));
+  backend.copy_to_host(loss_on_host_.data(), loss_, sizeof(double), backend.compute_stream());
   backend.synchronize(backend.compute_stream());
   double sum = 0.0;
-  for (std::size_t i = 0; i < nll_.size(); ++i) {
-    sum += static_cast<double>(batch.target_weights[i]) * static_cast<double>(nll_[i]);
-  }
+  std::memcpy(&sum, loss_on_host_.data(), sizeof sum);
   return sum;
 }
 

@@ -11,7 +11,8 @@ GradientBuffers::GradientBuffers(Runtime& runtime, const ParameterTable& table,
     : runtime_(runtime),
       table_(table),
       layout_(layout),
-      shards_(arena.allocate_array<float>(layout.size(), "gradient shards")) {
+      shards_(arena.allocate_array<float>(layout.size(), "gradient shards")),
+      written_(table.parameters().size(), 0) {
   if (direct()) return;
   // Offsets within the bucket of each layer, and the largest layer.
   const std::size_t count = table.parameters().size();
@@ -53,7 +54,21 @@ GradientBuffers::GradientBuffers(Runtime& runtime, const ParameterTable& table,
   }
 }
 
+void GradientBuffers::initialize() {
+  Backend& backend = runtime_.backend;
+  const auto clear_array = [&](float* data, std::int64_t count) {
+    backend.fill_zero(data, static_cast<std::size_t>(count) * sizeof(float),
+                      backend.compute_stream());
+  };
+  clear_array(shards_, layout_.size());
+  for (const Bucket& bucket : buckets_) clear_array(bucket.whole, bucket.whole_size);
+}
+
 void GradientBuffers::start_step() {
+  if (direct()) {
+    std::fill(written_.begin(), written_.end(), 0);
+    return;
+  }
   runtime_.backend.fill_zero(shards_, static_cast<std::size_t>(layout_.size()) * sizeof(float),
                              runtime_.backend.compute_stream());
 }
@@ -62,7 +77,7 @@ GradientBuffers::Bucket& GradientBuffers::bucket_of(int layer) {
   return layer < 0 ? buckets_[2] : buckets_[static_cast<std::size_t>(layer % 2)];
 }
 
-MatrixView GradientBuffers::gradient(int parameter) {
+MatrixView GradientBuffers::whole_gradient(int parameter) {
   const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
   if (direct()) return {shards_ + layout_.offset(parameter), DType::f32, p.rows, p.cols};
   Bucket& bucket = bucket_of(p.layer);
@@ -71,18 +86,42 @@ MatrixView GradientBuffers::gradient(int parameter) {
           p.cols};
 }
 
+void GradientBuffers::clear(MatrixView gradient) {
+  runtime_.backend.fill_zero(gradient.data, gradient.bytes(), runtime_.backend.compute_stream());
+}
+
+MatrixView GradientBuffers::gradient(int parameter) {
+  const MatrixView view = whole_gradient(parameter);
+  char& written = written_[static_cast<std::size_t>(parameter)];
+  if (written == 0) clear(view);
+  written = 1;
+  return view;
+}
+
+GradientSink::Destination GradientBuffers::destination(int parameter) {
+  const MatrixView view = whole_gradient(parameter);
+  char& written = written_[static_cast<std::size_t>(parameter)];
+  const Write write = written == 0 ? Write::overwrite : Write::accumulate;
+  written = 1;
+  return {view, write};
+}
+
 void GradientBuffers::open(Bucket& bucket, int layer) {
   drain(bucket);
   bucket.layer = layer;
-  runtime_.backend.fill_zero(bucket.whole,
-                             static_cast<std::size_t>(bucket.whole_size) * sizeof(float),
-                             runtime_.backend.compute_stream());
+  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
+    if (table_.parameters()[i].layer == layer) written_[i] = 0;
+  }
 }
 
 void GradientBuffers::complete(int layer) {
   if (direct()) return;
   Bucket& bucket = bucket_of(layer);
   LONGHAUL_CHECK(bucket.layer == layer && !bucket.reducing, "layer {} has no open bucket", layer);
+  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
+    // Nothing of this micro-batch reached it: no row of a vocabulary head carried loss.
+    if (table_.parameters()[i].layer == layer) (void)gradient(static_cast<int>(i));
+  }
   Backend& backend = runtime_.backend;
   Communicator& group = *runtime_.comms.dp_cp;
   const Stream stream = runtime_.comm_stream;
@@ -115,6 +154,9 @@ void GradientBuffers::drain(Bucket& bucket) {
 
 void GradientBuffers::finish_step() {
   for (Bucket& bucket : buckets_) drain(bucket);
+  if (direct()) {
+    for (std::size_t i = 0; i < written_.size(); ++i) (void)gradient(static_cast<int>(i));
+  }
   // Norm weights see only this TP rank's tokens, QK norm weights only its heads.
   const std::int64_t begin = layout_.replicated_begin();
   runtime_.comms.tp->all_reduce(shards_ + begin, layout_.size() - begin, DType::f32, ReduceOp::sum,

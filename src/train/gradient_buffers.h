@@ -19,9 +19,12 @@ class GradientBuffers final : public GradientSink {
   GradientBuffers(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
                   Arena& arena);
 
-  /// Clears the shards: before the first micro-batch of a step.
+  /// Clears what no step ever writes (padding). Once, when the memory is real.
+  void initialize();
+  /// Before the first micro-batch of a step.
   void start_step();
   MatrixView gradient(int parameter) override;
+  Destination destination(int parameter) override;
   void complete(int layer) override;
   /// After the last micro-batch: waits for reductions, and sums over TP what every TP rank holds.
   void finish_step();
@@ -44,6 +47,9 @@ class GradientBuffers final : public GradientSink {
 
   [[nodiscard]] bool direct() const { return runtime_.comms.dp_cp->size() == 1; }
   [[nodiscard]] Bucket& bucket_of(int layer);
+  /// Where a parameter's whole gradient is made, its layer's bucket being open.
+  [[nodiscard]] MatrixView whole_gradient(int parameter);
+  void clear(MatrixView gradient);
   void open(Bucket& bucket, int layer);
   /// Adds a bucket's reduced shards to the step's, and frees it.
   void drain(Bucket& bucket);
@@ -55,6 +61,8 @@ class GradientBuffers final : public GradientSink {
   // Two for the layers in turn, one for the embedding, the head and the final norm, which stays
   // open during the whole backward pass.
   std::array<Bucket, 3> buckets_;
+  /// Does a parameter's gradient hold something of this step (of this micro-batch in buckets)?
+  std::vector<char> written_;
   std::vector<std::int64_t> bucket_offset_;   // of a parameter within its bucket
   std::vector<std::int64_t> reduced_offset_;  // of its shard within the bucket's shards
 };

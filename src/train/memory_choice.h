@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "comm/process_grid.h"
 #include "train/training_memory.h"
 
 namespace longhaul {
@@ -13,16 +14,32 @@ namespace longhaul {
 struct MemoryChoice {
   std::int64_t micro_bs = 1;
   Recompute recompute = Recompute::none;
-  std::size_t bytes = 0;  // planned, of the rank that needs most
-  std::string note;       // what was changed from what was asked, and why; empty when nothing
+  MemoryPlan plan;   // of the rank that needs most
+  std::string note;  // what was changed from what was asked, and why; empty when nothing
 };
 
+/// What a run may choose from.
+struct MemoryQuestion {
+  std::int64_t micro_bs = 1;           // at most
+  std::optional<Recompute> recompute;  // what the user asked for; empty for auto
+  std::size_t free_bytes = 0;          // what every rank can have
+  Layout layout;
+  /// What the rank that needs most needs.
+  std::function<MemoryPlan(std::int64_t micro_bs, Recompute mode)> plan;
+  /// The same with one pack a micro-batch in another layout; nothing when the model cannot be
+  /// divided so.
+  std::function<std::optional<std::size_t>(const Layout& layout, Recompute mode)> bytes_in_layout;
+};
+
+/// Bytes that every rank can have; `ranks_per_gpu` share a device. Collective.
+std::size_t usable_memory(Runtime& runtime, int ranks_per_gpu);
+
 /// Finds the cheapest recomputation mode that fits, lowering the micro-batch size where it must
-/// (numbers do not depend on it). recompute: what the user asked for; empty for auto.
-/// bytes_needed(micro_bs, mode): planned bytes of the rank that needs most; free_bytes: what every
-/// rank can have. Throws UserError with the smallest demand when nothing fits.
-MemoryChoice choose_memory(
-    std::int64_t micro_bs, std::optional<Recompute> recompute, std::size_t free_bytes,
-    const std::function<std::size_t(std::int64_t micro_bs, Recompute mode)>& bytes_needed);
+/// (numbers do not depend on it). Throws UserError with the plan and the nearest change that fits
+/// when nothing does.
+MemoryChoice choose_memory(const MemoryQuestion& question);
+
+/// The plan as lines of "12.3 GiB  weights", largest first, and the sum.
+std::string describe(const MemoryPlan& plan);
 
 }  // namespace longhaul

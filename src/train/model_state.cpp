@@ -115,8 +115,8 @@ void StateSnapshot::add(const std::string& path, DType dtype, const LogicalTenso
 }
 
 const std::vector<TensorSlab>& StateSnapshot::take() {
-  host_.resize(bytes_);
   Backend& backend = runtime_.backend;
+  if (host_.data() == nullptr) host_ = PinnedBuffer(backend, bytes_);
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Source& source = sources_[i];
     std::byte* const host = host_.data() + source.offset;

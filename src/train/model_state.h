@@ -23,7 +23,8 @@ void load_weights(Runtime& runtime, const ParameterTable& table, const WeightSou
 void load_training_state(Runtime& runtime, const ParameterTable& table,
                          const CheckpointReader& reader, TrainingMemory& memory);
 
-/// Host copies of what this rank writes into a checkpoint.
+/// Host copies of what this rank writes into a checkpoint, in page-locked memory: the run waits for
+/// the copy, which is several times slower into other memory.
 class StateSnapshot {
  public:
   StateSnapshot(Runtime& runtime, const ParameterTable& table, TrainingMemory& memory);
@@ -42,7 +43,7 @@ class StateSnapshot {
 
   Runtime& runtime_;
   std::vector<Source> sources_;
-  std::vector<std::byte> host_;
+  PinnedBuffer host_;  // allocated at the first take(), then kept
   std::size_t bytes_ = 0;
   std::vector<TensorSlab> slabs_;
 };

@@ -1,6 +1,7 @@
 #include "train/sharded_adamw.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace longhaul {
 
@@ -16,7 +17,7 @@ ShardedAdamW::ShardedAdamW(Runtime& runtime, const ParameterTable& table, const 
       exp_avg_sq_(arena.allocate_array<float>(layout.size(), "AdamW second moments")),
       sum_(arena.allocate_array<double>(1, "gradient norm")) {}
 
-double ShardedAdamW::gradient_norm(const float* gradient_shards, double scale) {
+double ShardedAdamW::gradient_norm(const float* gradient_shards) {
   Backend& backend = runtime_.backend;
   const Stream stream = backend.compute_stream();
   backend.fill_zero(sum_, sizeof(double), stream);
@@ -26,10 +27,12 @@ double ShardedAdamW::gradient_norm(const float* gradient_shards, double scale) {
                            layout_.size() - layout_.replicated_begin(), sum_);
   }
   runtime_.comms.world->all_reduce(sum_, 1, DType::f64, ReduceOp::sum, "gradients.norm", stream);
-  double sum = 0.0;
-  backend.copy_to_host(&sum, sum_, sizeof(double), stream);
+  if (sum_on_host_.data() == nullptr) sum_on_host_ = PinnedBuffer(backend, sizeof(double));
+  backend.copy_to_host(sum_on_host_.data(), sum_, sizeof(double), stream);
   backend.synchronize(stream);
-  return std::sqrt(sum) * scale;
+  double sum = 0.0;
+  std::memcpy(&sum, sum_on_host_.data(), sizeof sum);
+  return std::sqrt(sum);
 }
 
 void ShardedAdamW::update(const float* gradient_shards, std::int64_t update, double learning_rate,

@@ -21,9 +21,9 @@ class ShardedAdamW {
   ShardedAdamW(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
                Weights& weights, const AdamWOptions& options, Arena& arena);
 
-  /// L2 norm of the whole model's gradient times `scale`. Collective over all ranks; the same value
-  /// everywhere. Not finite when any gradient is not.
-  double gradient_norm(const float* gradient_shards, double scale);
+  /// L2 norm of the whole model's gradient. Collective over all ranks; the same value everywhere.
+  /// Not finite when any gradient is not.
+  double gradient_norm(const float* gradient_shards);
 
   /// Update number `update` (counted from 1): parameters with gradient * gradient_scale.
   void update(const float* gradient_shards, std::int64_t update, double learning_rate,
@@ -47,6 +47,7 @@ class ShardedAdamW {
   float* exp_avg_;
   float* exp_avg_sq_;
   double* sum_;  // device
+  PinnedBuffer sum_on_host_;
 };
 
 }  // namespace longhaul

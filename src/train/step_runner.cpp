@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/stopwatch.h"
+#include "metrics/model_flops.h"
 
 namespace longhaul {
 namespace {
@@ -12,14 +12,28 @@ constexpr double kClipEpsilon = 1e-6;  // as Megatron and PyTorch do
 
 }  // namespace
 
-StepRunner::StepRunner(Runtime& runtime, TrainingMemory& memory, double clip_grad)
-    : runtime_(runtime), memory_(memory), clip_grad_(clip_grad) {}
+double step_flops(const ModelConfig& config, const BatchTotals& totals) {
+  ModelFlopsInput input;
+  input.layer_matmul_parameters = config.layer_matmul_parameters();
+  input.head_parameters = config.head_parameters();
+  input.layers = config.num_layers;
+  input.query_heads = config.num_heads;
+  input.head_dim = config.head_dim;
+  input.tokens = totals.tokens;
+  input.head_rows = totals.loss_rows;
+  input.sum_of_squared_lengths = totals.sum_squared_lengths;
+  return training_flops(input);
+}
 
-void StepRunner::add(const MicroBatch& batch, BatchTotals& totals) const {
+StepRunner::StepRunner(Runtime& runtime, TrainingMemory& memory, double clip_grad)
+    : runtime_(runtime), memory_(memory), clip_grad_(clip_grad), timer_(runtime.backend) {}
+
+void StepRunner::add(const MicroBatch& batch, const DeviceBatch& device,
+                     BatchTotals& totals) const {
   // Ranks of a TP group hold the same tokens, and every CP rank knows the whole stream: each number
   // is counted where it is not counted twice.
   if (runtime_.grid.tp_rank() != 0) return;
-  totals.weighted_nll += memory_.feed().weighted_loss(batch, memory_.model().nll());
+  memory_.feed().add_loss(device, memory_.model().nll());
   totals.loss_rows += static_cast<std::int64_t>(batch.loss_rows.size());
   if (runtime_.grid.cp_rank() != 0) return;
   totals.weight += batch.weight_sum;
@@ -29,7 +43,8 @@ void StepRunner::add(const MicroBatch& batch, BatchTotals& totals) const {
   totals.sum_squared_lengths += batch.sum_squared_lengths;
 }
 
-BatchTotals StepRunner::sum_over_ranks(const BatchTotals& local) const {
+BatchTotals StepRunner::sum_over_ranks(BatchTotals local) const {
+  local.weighted_nll = memory_.feed().loss();
   // Counts stay below 2^53, so doubles hold them exactly.
   const std::vector<double> sums = runtime_.coordinator.sum(
       {local.weighted_nll, local.weight, static_cast<double>(local.tokens),
@@ -42,50 +57,56 @@ BatchTotals StepRunner::sum_over_ranks(const BatchTotals& local) const {
 StepOutcome StepRunner::run(std::int64_t micro_batches, const MicroBatchProvider& provider,
                             double learning_rate, std::int64_t update) {
   StepOutcome outcome;
-  PhaseSeconds& seconds = outcome.seconds;
-  Stopwatch watch;
   BatchTotals local;
+  timer_.start();
   memory_.gradients().start_step();
+  memory_.feed().clear_loss();
   for (std::int64_t i = 0; i < micro_batches; ++i) {
+    const ProfilerRange range(runtime_.backend, "micro-batch");
     const MicroBatch& batch = provider(i);
     const DeviceBatch device = memory_.feed().upload(batch);
-    seconds.data += watch.lap();
+    timer_.mark(&PhaseSeconds::data);
     memory_.model().forward_layers(device);
-    seconds.forward += watch.lap();
+    timer_.mark(&PhaseSeconds::forward);
     memory_.model().backward(device, memory_.gradients());
-    add(batch, local);
-    seconds.backward += watch.lap();
+    add(batch, device, local);
+    timer_.mark(&PhaseSeconds::backward);
   }
   memory_.gradients().finish_step();
+  timer_.mark(&PhaseSeconds::communication);
+  // The host waits here for the first time in the step.
+  const double norm = memory_.optimizer().gradient_norm(memory_.gradients().shards());
   outcome.totals = sum_over_ranks(local);
-  seconds.communication += watch.lap();
+  outcome.end = update_weights(outcome, norm, learning_rate, update);
+  timer_.mark(&PhaseSeconds::optimizer);
+  outcome.seconds = timer_.finish();
+  return outcome;
+}
 
+StepEnd StepRunner::update_weights(StepOutcome& outcome, double norm, double learning_rate,
+                                   std::int64_t update) {
+  const ProfilerRange range(runtime_.backend, "optimizer");
   const double weight = outcome.totals.weight;
-  if (!(weight > 0)) {
-    outcome.end = StepEnd::no_loss;
-    return outcome;
-  }
-  ShardedAdamW& optimizer = memory_.optimizer();
-  outcome.grad_norm = optimizer.gradient_norm(memory_.gradients().shards(), 1.0 / weight);
+  if (!(weight > 0)) return StepEnd::no_loss;
+  outcome.grad_norm = norm / weight;
   if (!std::isfinite(outcome.grad_norm) || !std::isfinite(outcome.totals.weighted_nll)) {
-    outcome.end = StepEnd::not_finite;
-    return outcome;
+    return StepEnd::not_finite;
   }
   const double clip =
       clip_grad_ > 0 ? std::min(1.0, clip_grad_ / (outcome.grad_norm + kClipEpsilon)) : 1.0;
-  optimizer.update(memory_.gradients().shards(), update, learning_rate, clip / weight);
+  memory_.optimizer().update(memory_.gradients().shards(), update, learning_rate, clip / weight);
   memory_.weights().gather();
-  seconds.optimizer += watch.lap();
-  return outcome;
+  return StepEnd::updated;
 }
 
 BatchTotals StepRunner::evaluate(std::int64_t micro_batches, const MicroBatchProvider& provider) {
   BatchTotals local;
+  memory_.feed().clear_loss();
   for (std::int64_t i = 0; i < micro_batches; ++i) {
     const MicroBatch& batch = provider(i);
     const DeviceBatch device = memory_.feed().upload(batch);
     memory_.model().forward(device);
-    add(batch, local);
+    add(batch, device, local);
   }
   return sum_over_ranks(local);
 }

@@ -6,6 +6,7 @@
 #include "compute/runtime.h"
 #include "data/micro_batch.h"
 #include "metrics/step_metrics.h"
+#include "train/phase_timer.h"
 #include "train/training_memory.h"
 
 namespace longhaul {
@@ -26,6 +27,9 @@ struct BatchTotals {
   /// sum(weight * nll) / sum(weight); 0 when nothing carries loss.
   [[nodiscard]] double loss() const { return weight > 0 ? weighted_nll / weight : 0.0; }
 };
+
+/// Operations that the model needs for a step, on all ranks together: see metrics/model_flops.h.
+double step_flops(const ModelConfig& config, const BatchTotals& totals);
 
 enum class StepEnd : std::uint8_t {
   updated,
@@ -56,12 +60,17 @@ class StepRunner {
   BatchTotals evaluate(std::int64_t micro_batches, const MicroBatchProvider& provider);
 
  private:
-  void add(const MicroBatch& batch, BatchTotals& totals) const;
-  [[nodiscard]] BatchTotals sum_over_ranks(const BatchTotals& local) const;
+  void add(const MicroBatch& batch, const DeviceBatch& device, BatchTotals& totals) const;
+  /// Waits for the device's losses.
+  [[nodiscard]] BatchTotals sum_over_ranks(BatchTotals local) const;
+  /// norm: of the summed gradients, before they are divided by the sum of weights.
+  StepEnd update_weights(StepOutcome& outcome, double norm, double learning_rate,
+                         std::int64_t update);
 
   Runtime& runtime_;
   TrainingMemory& memory_;
   double clip_grad_;
+  PhaseTimer timer_;
 };
 
 }  // namespace longhaul

@@ -34,6 +34,10 @@ struct TrainOptions {
   std::int64_t micro_bs = 8;
   std::int64_t global_bs = 64;
   std::string recompute_granularity = "auto";
+  int ranks_per_gpu = 1;
+  bool deterministic = false;
+  std::string attention_backend = "auto";
+  std::string gemm_cache_file = "auto";
   int threads = 0;  // per rank; 0: the host's cores divided by its ranks
 
   // Length of the run

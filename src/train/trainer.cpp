@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "checkpoint/naming.h"
+#include "comm/planning_communicators.h"
 #include "core/stopwatch.h"
 #include "core/version.h"
-#include "metrics/model_flops.h"
 
 namespace longhaul {
 namespace {
 
-// Memory left to the system and to buffers outside of the plan (data, checkpoint copies).
-constexpr double kUsableShareOfFreeMemory = 0.9;
 constexpr std::size_t kNamedSamples = 20;
 
 }  // namespace
@@ -59,34 +56,57 @@ LearningRateSchedule Trainer::make_learning_rate() const {
   return rate;
 }
 
+std::optional<std::size_t> Trainer::plan_in_layout(const Layout& layout,
+                                                   const MemoryDemand& demand) const {
+  try {
+    const ProcessGrid grid(layout, 0);
+    const ParameterTable table(config_, grid);
+    Communicators comms = make_planning_communicators(grid);
+    Runtime runtime{grid,
+                    runtime_.backend,
+                    comms,
+                    runtime_.coordinator,
+                    runtime_.log,
+                    runtime_.comm_stream,
+                    runtime_.gather_stream,
+                    runtime_.copy_stream};
+    return TrainingMemory::plan(runtime, config_, table, options_.adamw(), demand).bytes;
+  } catch (const UserError&) {
+    return std::nullopt;  // heads or columns that this TP does not divide
+  }
+}
+
 void Trainer::choose_memory_demand() {
   const Layout& layout = runtime_.grid.layout();
   std::int64_t longest = padded_stream_tokens(0, layout);  // the padding is a document too
   for (const auto samples : {dataset_.training(), dataset_.validation()}) {
     for (const std::int64_t sample : samples) longest = std::max(longest, dataset_.length(sample));
   }
-  const auto demand_of = [&](std::int64_t micro_bs, Recompute mode) {
+  const auto demand_of = [&](const Layout& of, std::int64_t micro_bs, Recompute mode) {
     const std::int64_t tokens = std::max(largest_micro_batch(packs_, micro_bs),
                                          largest_micro_batch(validation_packs_, micro_bs));
-    return MemoryDemand{padded_stream_tokens(tokens, layout), longest, mode};
+    return MemoryDemand{padded_stream_tokens(tokens, of), longest, mode};
   };
-  const auto bytes_needed = [&](std::int64_t micro_bs, Recompute mode) {
-    const std::size_t mine = TrainingMemory::plan(runtime_, config_, table_, options_.adamw(),
-                                                  demand_of(micro_bs, mode));
-    return static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(mine)));
+  MemoryQuestion question;
+  question.micro_bs = micro_bs_;
+  question.layout = layout;
+  question.free_bytes = usable_memory(runtime_, options_.ranks_per_gpu);
+  if (options_.recompute_granularity != "auto") {
+    question.recompute = parse_recompute(options_.recompute_granularity);
+  }
+  question.plan = [&](std::int64_t micro_bs, Recompute mode) {
+    MemoryPlan plan = TrainingMemory::plan(runtime_, config_, table_, options_.adamw(),
+                                           demand_of(layout, micro_bs, mode));
+    plan.bytes =
+        static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(plan.bytes)));
+    return plan;
   };
-  // Ranks that share a host's memory share what is free of it.
-  const auto mine = static_cast<std::int64_t>(
-      static_cast<double>(runtime_.backend.memory_free()) * kUsableShareOfFreeMemory /
-      (runtime_.backend.memory_is_host() ? runtime_.coordinator.local_size() : 1));
-  const auto free_bytes = static_cast<std::size_t>(-runtime_.coordinator.max(-mine));
-  const std::optional<Recompute> recompute =
-      options_.recompute_granularity == "auto"
-          ? std::nullopt
-          : std::optional(parse_recompute(options_.recompute_granularity));
-  memory_choice_ = choose_memory(micro_bs_, recompute, free_bytes, bytes_needed);
+  question.bytes_in_layout = [&](const Layout& other, Recompute mode) {
+    return plan_in_layout(other, demand_of(other, 1, mode));
+  };
+  memory_choice_ = choose_memory(question);
   micro_bs_ = memory_choice_.micro_bs;
-  demand_ = demand_of(micro_bs_, memory_choice_.recompute);
+  demand_ = demand_of(layout, micro_bs_, memory_choice_.recompute);
   if (!memory_choice_.note.empty()) runtime_.log.info("{}", memory_choice_.note);
   if (longest > config_.max_position_embeddings && config_.max_position_embeddings > 0) {
     runtime_.log.warning(
@@ -133,22 +153,15 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   validation_batches_ =
       std::make_unique<PackBatches>(dataset_, validation_packs_, runtime_.grid, demand_.max_tokens);
   snapshot_ = std::make_unique<StateSnapshot>(runtime_, table_, *memory_);
-  writer_ = make_synchronous_writer(runtime_.coordinator,
-                                    {options_.save, options_.save_total_limit,
-                                     [this](const std::string& text) { notify(text); }});
-}
-
-double Trainer::step_flops(const BatchTotals& totals) const {
-  ModelFlopsInput input;
-  input.layer_matmul_parameters = config_.layer_matmul_parameters();
-  input.head_parameters = config_.head_parameters();
-  input.layers = config_.num_layers;
-  input.query_heads = config_.num_heads;
-  input.head_dim = config_.head_dim;
-  input.tokens = totals.tokens;
-  input.head_rows = totals.loss_rows;
-  input.sum_of_squared_lengths = totals.sum_squared_lengths;
-  return training_flops(input);
+  CheckpointWriterOptions writer;
+  writer.save = options_.save;
+  writer.save_total_limit = options_.save_total_limit;
+  writer.warn = [this](const std::string& text) { notify(text); };
+  writer.completed = [this](const CompletedCheckpoint& done) {
+    reporter_->checkpoint(
+        {done.step, done.directory.string(), done.bytes, done.background_seconds});
+  };
+  writer_ = std::make_unique<CheckpointWriter>(runtime_.coordinator, std::move(writer));
 }
 
 StepMetrics Trainer::train_step(std::int64_t step) {
@@ -180,12 +193,15 @@ StepMetrics Trainer::train_step(std::int64_t step) {
   metrics.devices = runtime_.grid.world();
   metrics.seconds = outcome.seconds;
   metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
-  metrics.model_flops = step_flops(outcome.totals);
+  metrics.model_flops = step_flops(config_, outcome.totals);
   metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
   metrics.memory_bytes =
       runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.backend.memory_used()));
   metrics.peak_memory_bytes = std::max(metrics.memory_bytes, peak_memory_);
   peak_memory_ = metrics.peak_memory_bytes;
+  if (const auto health = runtime_.backend.health()) {
+    metrics.gpu = GpuSample{health->clock_mhz, health->power_w, health->temperature_c};
+  }
   metrics.skipped = outcome.end != StepEnd::updated;
   metrics.step_seconds = watch.seconds();
   return metrics;
@@ -258,23 +274,13 @@ std::optional<double> Trainer::evaluate(std::int64_t step) {
 void Trainer::save_checkpoint() {
   const Stopwatch watch;
   if (reporter_ != nullptr) reporter_->sync();
+  writer_->finish();  // the snapshot's memory is its until then
   CheckpointContents contents;
   contents.step = state_.step;
   contents.metadata = to_metadata(state_, record());
   contents.slabs = snapshot_->take();
-  writer_->write(contents);
+  writer_->write(std::move(contents));
   checkpoint_seconds_ += watch.seconds();
-  std::int64_t bytes = 0;
-  for (const TensorSlab& slab : contents.slabs) {
-    std::int64_t size = static_cast<std::int64_t>(size_of(slab.dtype));
-    for (const std::int64_t extent : slab.extent) size *= extent;
-    bytes += size;
-  }
-  bytes = runtime_.coordinator.sum(bytes);
-  if (reporter_ != nullptr) {
-    const auto path = std::filesystem::path(options_.save) / step_directory_name(state_.step);
-    reporter_->checkpoint({state_.step, path.string(), bytes, watch.seconds()});
-  }
 }
 
 void Trainer::describe(RunOverview& overview) const {
@@ -296,10 +302,10 @@ void Trainer::describe(RunOverview& overview) const {
   overview.epochs = schedule_->epochs_before(schedule_->total_steps());
   overview.resume_step = state_.step;
   overview.save_path = options_.save;
-  overview.extra.emplace_back("memory",
-                              fmt::format("{} a rank, recomputation {}",
-                                          human_bytes(static_cast<double>(memory_choice_.bytes)),
-                                          name_of(memory_choice_.recompute)));
+  overview.extra.emplace_back(
+      "memory", fmt::format("{} a rank, recomputation {}",
+                            human_bytes(static_cast<double>(memory_choice_.plan.bytes)),
+                            name_of(memory_choice_.recompute)));
 }
 
 void Trainer::run(RunOverview overview) {
@@ -313,17 +319,32 @@ void Trainer::run(RunOverview overview) {
   const std::int64_t eval_interval =
       options_.eval_interval > 0 ? options_.eval_interval : options_.save_interval;
   std::int64_t saved = state_.step;
-  while (state_.step < total) {
-    StepMetrics metrics = train_step(state_.step);
-    const bool last = state_.step == total;
-    if (last || state_.step % eval_interval == 0) metrics.eval_loss = evaluate(state_.step);
-    if (reporter_ != nullptr) reporter_->step(metrics);
-    if (last || state_.step % options_.save_interval == 0) {
-      save_checkpoint();
-      saved = state_.step;
+  try {
+    while (state_.step < total) {
+      StepMetrics metrics = train_step(state_.step);
+      if (writer_->under_way()) {
+        const Stopwatch watch;
+        writer_->poll();
+        checkpoint_seconds_ += watch.seconds();
+      }
+      const bool last = state_.step == total;
+      if (last || state_.step % eval_interval == 0) metrics.eval_loss = evaluate(state_.step);
+      if (reporter_ != nullptr) reporter_->step(metrics);
+      if (last || state_.step % options_.save_interval == 0) {
+        save_checkpoint();
+        saved = state_.step;
+      }
     }
+    writer_->finish();
+  } catch (const CollectiveError&) {
+    // All ranks are here: a checkpoint under way can still be completed.
+    try {
+      writer_->finish();
+    } catch (const CollectiveError& error) {
+      notify(error.what());
+    }
+    throw;
   }
-  writer_->finish();
   if (reporter_ == nullptr) return;
   RunSummary summary;
   if (saved > 0) summary.checkpoint_path = find_checkpoint(options_.save)->string();

@@ -39,6 +39,9 @@ class Trainer {
   [[nodiscard]] RunRecord record() const;
   [[nodiscard]] LearningRateSchedule make_learning_rate() const;
   void choose_memory_demand();
+  /// What a rank would need in another layout; nothing when the model cannot be divided so.
+  [[nodiscard]] std::optional<std::size_t> plan_in_layout(const Layout& layout,
+                                                          const MemoryDemand& demand) const;
   void describe(RunOverview& overview) const;
   StepMetrics train_step(std::int64_t step);
   /// A message for the user, on rank 0; it does not disturb the console's status line.
@@ -46,8 +49,8 @@ class Trainer {
   void handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome);
   /// Loss over the validation packs; empty when there are none.
   std::optional<double> evaluate(std::int64_t step);
+  /// Hands the state over to the writer; what is left to do happens behind the next steps.
   void save_checkpoint();
-  [[nodiscard]] double step_flops(const BatchTotals& totals) const;
 
   Runtime& runtime_;
   const TrainOptions& options_;

@@ -1,35 +1,45 @@
 #include "train/training_memory.h"
 
 namespace longhaul {
+namespace {
+
+/// The arena, whose next allocations belong to `name`.
+Arena& section(Arena& arena, const char* name) {
+  arena.begin_section(name);
+  return arena;
+}
+
+}  // namespace
 
 TrainingMemory::Parts::Parts(Runtime& runtime, const ModelConfig& config,
                              const ParameterTable& table, const AdamWOptions& adamw,
                              const MemoryDemand& demand, Arena& arena)
     : layout(table),
-      weights(runtime, table, arena),
-      gradients(runtime, table, layout, arena),
-      optimizer(runtime, table, layout, weights, adamw, arena),
+      weights(runtime, table, section(arena, "weights")),
+      gradients(runtime, table, layout, section(arena, "gradients")),
+      optimizer(runtime, table, layout, weights, adamw, section(arena, "optimizer state")),
       model(runtime, config, table, weights, demand.max_tokens, demand.max_position,
             demand.recompute, arena),
-      feed(runtime, demand.max_tokens / runtime.grid.layout().cp, arena) {
+      feed(runtime, demand.max_tokens / runtime.grid.layout().cp,
+           section(arena, "micro-batch arrays")) {
   const LocalSizes sizes(config, runtime.grid, table);
   workspace_bytes =
       runtime.backend.workspace_bytes(demand.max_tokens / sizes.cp, demand.max_tokens, sizes.heads);
-  workspace = arena.allocate(workspace_bytes, "workspace");
+  workspace = section(arena, "workspace of the attention").allocate(workspace_bytes, "workspace");
 }
 
-std::size_t TrainingMemory::plan(Runtime& runtime, const ModelConfig& config,
-                                 const ParameterTable& table, const AdamWOptions& adamw,
-                                 const MemoryDemand& demand) {
+MemoryPlan TrainingMemory::plan(Runtime& runtime, const ModelConfig& config,
+                                const ParameterTable& table, const AdamWOptions& adamw,
+                                const MemoryDemand& demand) {
   Arena measuring;
   const Parts parts(runtime, config, table, adamw, demand, measuring);
-  return measuring.peak();
+  return {measuring.peak(), measuring.sections()};
 }
 
 TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
                                const ParameterTable& table, const AdamWOptions& adamw,
                                const MemoryDemand& demand)
-    : buffer_(runtime.backend, plan(runtime, config, table, adamw, demand)) {
+    : buffer_(runtime.backend, plan(runtime, config, table, adamw, demand).bytes) {
   Arena arena(buffer_.data(), buffer_.bytes());
   parts_ = std::make_unique<Parts>(runtime, config, table, adamw, demand, arena);
   runtime.backend.set_workspace(parts_->workspace, parts_->workspace_bytes);
@@ -37,8 +47,9 @@ TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
   // Padding rows of shards take part in norms and updates: they must be zero from the start.
   const std::size_t shard_bytes = static_cast<std::size_t>(parts_->layout.size()) * sizeof(float);
   const Stream stream = runtime.backend.compute_stream();
-  for (float* state : {parts_->optimizer.master(), parts_->optimizer.exp_avg(),
-                       parts_->optimizer.exp_avg_sq(), parts_->gradients.shards()}) {
+  parts_->gradients.initialize();
+  for (float* state :
+       {parts_->optimizer.master(), parts_->optimizer.exp_avg(), parts_->optimizer.exp_avg_sq()}) {
     runtime.backend.fill_zero(state, shard_bytes, stream);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "compute/runtime.h"
 #include "core/arena.h"
@@ -19,13 +20,19 @@ struct MemoryDemand {
   Recompute recompute = Recompute::none;
 };
 
+/// Bytes of device memory and what they are for.
+struct MemoryPlan {
+  std::size_t bytes = 0;
+  std::vector<Arena::Section> sections;
+};
+
 /// Everything of a run that lives in device memory, in one block whose size is known before it is
 /// allocated: weights, gradients, optimizer state, activations, workspace, batch.
 class TrainingMemory {
  public:
-  /// Bytes that a run with this demand needs on this rank. Allocates nothing.
-  static std::size_t plan(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
-                          const AdamWOptions& adamw, const MemoryDemand& demand);
+  /// What a run with this demand needs on this rank. Allocates nothing.
+  static MemoryPlan plan(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+                         const AdamWOptions& adamw, const MemoryDemand& demand);
 
   /// Allocates it. Throws UserError when the device does not have it.
   TrainingMemory(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,

@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
 """Whole training steps on the CPU: Longhaul's CPU backend against PyTorch with transformers, on the
-same model, tokens and number of threads, in turns in one run.
+same weights, tokens and number of threads, in turns in one run.
 
-Needs a Python with torch and transformers (Debian's python3-torch and transformers 4.40 will do)
-and the program cpu_training_step (target of the same name).
+Needs a Python with torch and transformers.
 
-Usage: cpu_step_vs_torch.py PATH/TO/cpu_training_step [--tokens 1024] [--threads 2] [--steps 5]
+Usage: cpu_step_vs_torch.py PATH/TO/longhaul [--tokens 1024] [--threads 2] [--steps 5] [--rounds 2]
 """
 import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+import step_peer
+
+WARMUP = 1  # touches the memory
 
 
 def torch_child(directory, tokens, threads, steps):
@@ -22,23 +23,16 @@ def torch_child(directory, tokens, threads, steps):
     from transformers import Qwen2ForCausalLM
 
     torch.set_num_threads(threads)
-    model = Qwen2ForCausalLM.from_pretrained(directory, torch_dtype=torch.float32)
+    model = Qwen2ForCausalLM.from_pretrained(directory).float()
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1)
-    ids = torch.tensor([[i * 7919 % model.config.vocab_size for i in range(tokens)]])
-    seconds = []
-    for step in range(steps + 1):
-        start = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step > 0:
-            seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds)
-    print(json.dumps({"backend": f"torch {torch.__version__}", "tokens_per_second": tokens / median,
-                      "step_seconds": median, "last_loss": loss.item()}))
+    # No decay on norms and biases, as Longhaul does it.
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    optimizer = torch.optim.AdamW([{"params": matrices}, {"params": others, "weight_decay": 0.0}],
+                                  lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1)
+    results = step_peer.torch_steps(model, optimizer, 1, tokens, model.config.vocab_size, WARMUP, steps)
+    results["device"] = f"torch {torch.__version__}"
+    print(json.dumps(results))
 
 
 def make_model(directory):
@@ -49,7 +43,7 @@ def make_model(directory):
     config = Qwen2Config(vocab_size=32000, hidden_size=512, intermediate_size=1536, num_hidden_layers=4,
                          num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=4096,
                          tie_word_embeddings=True)
-    Qwen2ForCausalLM(config).save_pretrained(directory, safe_serialization=True)
+    Qwen2ForCausalLM(config).save_pretrained(directory)
 
 
 def main():
@@ -65,20 +59,27 @@ def main():
         torch_child(options.torch_child, options.tokens, options.threads, options.steps)
         return
     if not options.program:
-        parser.error("give the path of cpu_training_step")
+        parser.error("give the path of longhaul")
     environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads))
+    ours, theirs = [], []
     with tempfile.TemporaryDirectory() as directory:
         make_model(directory)
-        ours, theirs = [], []
         for _ in range(options.rounds):
-            for command, results in (
-                ([options.program, directory, str(options.tokens), str(options.threads), str(options.steps)], ours),
-                ([sys.executable, __file__, "--torch-child", directory, "--tokens", str(options.tokens),
-                  "--threads", str(options.threads), "--steps", str(options.steps)], theirs),
-            ):
-                output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-                results.append(json.loads(output.stdout.strip().splitlines()[-1]))
-                print(json.dumps(results[-1]), flush=True)
+            ours.append(step_peer.run_longhaul(
+                options.program,
+                ["--backend", "cpu", "--config", directory, "--weights", directory, "--tokens", options.tokens,
+                 "--threads", options.threads, "--warmup", WARMUP, "--steps", options.steps, "--lr", 1e-4,
+                 "--recompute_granularity", "none"],
+                environment))
+            theirs.append(step_peer.run_json(
+                [sys.executable, __file__, "--torch-child", directory, "--tokens", str(options.tokens),
+                 "--threads", str(options.threads), "--steps", str(options.steps)], environment))
+            for name, results in (("Longhaul", ours[-1]), ("PyTorch", theirs[-1])):
+                if "failed" in results:
+                    sys.exit(f"{name}: {results['failed']}")
+                print(f"{name:8} {results['tokens_per_second']:9.1f} tokens/s  "
+                      f"{results['milliseconds']:9.1f} ms  loss {results['first_loss']:.4f} to "
+                      f"{results['last_loss']:.4f}  ({results['device']})", flush=True)
     ratio = (statistics.median(r["tokens_per_second"] for r in ours)
              / statistics.median(r["tokens_per_second"] for r in theirs))
     print(f"ratio {ratio:.2f} (Longhaul / PyTorch, {options.tokens} tokens, {options.threads} threads)")

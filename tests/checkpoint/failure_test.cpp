@@ -84,14 +84,17 @@ class SmallDisk {
   int error_ = 0;
 };
 
+enum class Await : std::uint8_t { by_finishing, by_polling, by_writing_the_next };
+
 /// Runs a write that must fail on all ranks of `layout` and returns the one message.
 std::string failing_write(const fs::path& save, TestLayout layout, std::int64_t step,
-                          std::int64_t extra_floats_of_last_rank = 0) {
+                          std::int64_t extra_floats_of_last_rank = 0,
+                          Await await = Await::by_finishing) {
   std::atomic<int> failures{0};
   std::atomic<int> speakers{0};
   std::string text;
   test::run_ranks(layout.ranks(), [&](Coordinator& coordinator) {
-    const auto writer = make_synchronous_writer(coordinator, {save, 0, {}});
+    CheckpointWriter writer(coordinator, {save, 0});
     test::RankData data = test::make_rank_data(test::test_model(), layout, coordinator.rank(), 1);
     const std::vector<float> extra(static_cast<std::size_t>(extra_floats_of_last_rank), 1.0F);
     if (coordinator.rank() + 1 == coordinator.size() && !extra.empty()) {
@@ -104,7 +107,13 @@ std::string failing_write(const fs::path& save, TestLayout layout, std::int64_t 
                             0});
     }
     try {
-      writer->write({step, "{}", data.slabs});
+      writer.write({step, "{}", data.slabs});
+      if (await == Await::by_writing_the_next) writer.write({step + 1, "{}", {}});
+      while (await == Await::by_polling) {
+        coordinator.barrier();  // the training goes on
+        writer.poll();
+      }
+      writer.finish();
     } catch (const CollectiveError& error) {
       ++failures;
       EXPECT_EQ(error.exit_code(), kExitUserError);
@@ -134,9 +143,8 @@ TEST(Failure, SaveDirectoryIsAFile) {
   write_text_file(folder.path() / "save", "");
   const auto coordinator = make_solo_coordinator();
   for (const char* name : {"save", "save/below"}) {
-    const std::string text = message_of([&] {
-      make_synchronous_writer(*coordinator, {folder.path() / name, 0, {}});
-    });
+    const std::string text =
+        message_of([&] { const CheckpointWriter writer(*coordinator, {folder.path() / name}); });
     EXPECT_NE(text.find((folder.path() / name).string()), std::string::npos) << text;
     EXPECT_NE(text.find("irectory"), std::string::npos) << text;
   }
@@ -147,9 +155,8 @@ TEST(Failure, SaveDirectoryIsNotWritable) {
   ::chmod(folder.path().c_str(), 0555);
   const auto coordinator = make_solo_coordinator();
   const WithoutRights without_rights;
-  const std::string text = message_of([&] {
-    make_synchronous_writer(*coordinator, {folder.path(), 0, {}});
-  });
+  const std::string text =
+      message_of([&] { const CheckpointWriter writer(*coordinator, {folder.path()}); });
   EXPECT_NE(text.find(folder.path().string() + ": is not writable: Permission denied; make"),
             std::string::npos)
       << text;
@@ -161,31 +168,51 @@ TEST(Failure, SaveDirectoryBecomesUnwritable) {
   const WithoutRights without_rights;
   const fs::path save = folder.path() / "save";
   const auto coordinator = make_solo_coordinator();
-  const auto writer = make_synchronous_writer(*coordinator, {save, 0, {}});
-  test::write_as_rank(*coordinator, *writer, {1, 1}, 1);
+  CheckpointWriter writer(*coordinator, {save, 0});
+  test::write_as_rank(*coordinator, writer, {1, 1}, 1);
   ::chmod(save.c_str(), 0555);
   const std::string text = message_of([&] {
-    test::write_as_rank(*coordinator, *writer, {1, 1}, 2);
+    test::write_as_rank(*coordinator, writer, {1, 1}, 2);
   });
   EXPECT_NE(text.find("step_00000002.tmp: cannot be created: Permission denied"), std::string::npos)
       << text;
   EXPECT_NE(text.find("step_00000001 stays the latest checkpoint"), std::string::npos) << text;
   expect_only_step_one(save);
   ::chmod(save.c_str(), 0755);
-  test::write_as_rank(*coordinator, *writer, {1, 1}, 2);  // the writer is still good
+  test::write_as_rank(*coordinator, writer, {1, 1}, 2);  // the writer is still good
   EXPECT_EQ(find_checkpoint(save)->filename(), "step_00000002");
 }
 
 TEST(Failure, OneRankCannotWrite) {
-  const TemporaryDirectory save;
-  test::write_test_checkpoint(save.path(), {2, 2}, 1);
-  const FileSizeLimit limit(1 << 20);
-  const std::string text = failing_write(save.path(), {2, 2}, 2, 1 << 19);
-  EXPECT_NE(text.find("checkpoint of step 2: [rank 3 on "), std::string::npos) << text;
-  EXPECT_NE(text.find("shard_00003.h5"), std::string::npos) << text;
-  EXPECT_NE(text.find("File too large; raise the limit"), std::string::npos) << text;
-  EXPECT_NE(text.find("step_00000001 stays the latest checkpoint"), std::string::npos) << text;
-  expect_only_step_one(save.path());
+  for (const Await await : {Await::by_finishing, Await::by_polling, Await::by_writing_the_next}) {
+    const TemporaryDirectory save;
+    test::write_test_checkpoint(save.path(), {2, 2}, 1);
+    const FileSizeLimit limit(1 << 20);
+    const std::string text = failing_write(save.path(), {2, 2}, 2, 1 << 19, await);
+    EXPECT_NE(text.find("checkpoint of step 2: [rank 3 on "), std::string::npos) << text;
+    EXPECT_NE(text.find("shard_00003.h5"), std::string::npos) << text;
+    EXPECT_NE(text.find("File too large; raise the limit"), std::string::npos) << text;
+    EXPECT_NE(text.find("step_00000001 stays the latest checkpoint"), std::string::npos) << text;
+    expect_only_step_one(save.path());
+  }
+}
+
+TEST(Failure, AnOldCheckpointThatStaysIsAWarning) {
+  const TemporaryDirectory folder;
+  ::chmod(folder.path().c_str(), 0777);
+  const WithoutRights without_rights;
+  const fs::path save = folder.path() / "save";
+  const auto coordinator = make_solo_coordinator();
+  std::vector<std::string> warnings;
+  CheckpointWriter writer(*coordinator,
+                          {save, 1, [&](const std::string& text) { warnings.push_back(text); }});
+  test::write_as_rank(*coordinator, writer, {1, 1}, 1);
+  ::chmod((save / "step_00000001").c_str(), 0555);
+  test::write_as_rank(*coordinator, writer, {1, 1}, 2);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_NE(warnings[0].find("an old checkpoint stays: "), std::string::npos) << warnings[0];
+  EXPECT_EQ(find_checkpoint(save)->filename(), "step_00000002");
+  ::chmod((save / "step_00000001.tmp").c_str(), 0755);
 }
 
 TEST(Failure, DiskTooSmallIsSeenBefore) {
@@ -228,10 +255,11 @@ TEST(Failure, DiskFullWhileWriting) {
 TEST(Failure, SlabsThatDoNotTileAreRefused) {
   const TemporaryDirectory save;
   const auto coordinator = make_solo_coordinator();
-  const auto writer = make_synchronous_writer(*coordinator, {save.path(), 0, {}});
+  CheckpointWriter writer(*coordinator, {save.path(), 0});
   const std::vector<float> values(6);
   const std::string text = message_of([&] {
-    writer->write({1, "{}", {{"w", DType::f32, {3, 3}, {0, 0}, {2, 3}, values.data(), 3}}});
+    test::write_and_finish(
+        writer, {1, "{}", {{"w", DType::f32, {3, 3}, {0, 0}, {2, 3}, values.data(), 3}}});
   });
   EXPECT_NE(text.find("hold 6 of its 9 elements"), std::string::npos) << text;
   EXPECT_NE(text.find("no checkpoint was written before"), std::string::npos) << text;

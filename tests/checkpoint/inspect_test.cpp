@@ -77,7 +77,7 @@ class Inspect : public testing::Test {
         contents.slabs.push_back(
             {checkpoint_path("model.norm.weight"), DType::bf16, {3}, {0}, {3}, ones.data(), 3});
       }
-      make_synchronous_writer(coordinator, {save_.path(), 0, {}})->write(contents);
+      test::write_once(coordinator, save_.path(), std::move(contents));
     });
   }
   [[nodiscard]] std::string save() const { return save_.path().string(); }

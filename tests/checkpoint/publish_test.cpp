@@ -39,7 +39,7 @@ using Names = std::vector<std::string>;
 /// What starting a run does to the directory.
 void start_writer(const fs::path& save) {
   const auto coordinator = make_solo_coordinator();
-  make_synchronous_writer(*coordinator, {save, 0, {}});
+  const CheckpointWriter writer(*coordinator, {save});
 }
 
 void expect_intact(const fs::path& step, int seed) {
@@ -233,9 +233,16 @@ TEST(Kill, AnyMomentLeavesAWholeCheckpoint) {
     if (child == 0) {
       try {
         const auto coordinator = make_solo_coordinator();
-        const auto writer = make_synchronous_writer(*coordinator, {save.path(), 2, {}});
+        CheckpointWriter writer(*coordinator, {save.path(), 2});
         for (int i = 0; i < 1000; ++i) {  // steps repeat: some are replaced
-          test::write_as_rank(*coordinator, *writer, {1, 1}, 1 + (round + i / 2) % 5);
+          const int step = 1 + (round + i / 2) % 5;
+          const test::RankData data = test::make_rank_data(test::test_model(), {1, 1}, 0, step);
+          writer.write({step, "{}", data.slabs});
+          for (auto polls = random() % 10; polls > 0; --polls) {  // some are done by then
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            writer.poll();
+          }
+          writer.finish();
         }
       } catch (...) {
       }
@@ -262,8 +269,8 @@ TEST(Kill, AnyMomentLeavesAWholeCheckpoint) {
   EXPECT_GT(half_written, 0) << "no kill hit a write: the test has shown nothing";
   // An undisturbed write tidies what the kills have left.
   const auto coordinator = make_solo_coordinator();
-  const auto writer = make_synchronous_writer(*coordinator, {save.path(), 2, {}});
-  test::write_as_rank(*coordinator, *writer, {1, 1}, 6);
+  CheckpointWriter writer(*coordinator, {save.path(), 2});
+  test::write_as_rank(*coordinator, writer, {1, 1}, 6);
   EXPECT_EQ(complete_steps(save.path()).size(), 2U);
 }
 

@@ -101,8 +101,9 @@ void expect_bits_survive(DType dtype, const std::vector<T>& values) {
   const TemporaryDirectory save;
   const auto count = static_cast<std::int64_t>(values.size());
   const auto coordinator = make_solo_coordinator();
-  const auto writer = make_synchronous_writer(*coordinator, {save.path(), 0, {}});
-  writer->write({1, "{}", {{"all/values", dtype, {count}, {0}, {count}, values.data(), count}}});
+  CheckpointWriter writer(*coordinator, {save.path(), 0});
+  test::write_and_finish(
+      writer, {1, "{}", {{"all/values", dtype, {count}, {0}, {count}, values.data(), count}}});
   const CheckpointReader reader(save.path() / "step_00000001");
   std::vector<T> found(values.size());
   reader.read("all/values", {0}, {count}, found.data(), count);
@@ -133,8 +134,9 @@ TEST(RoundTrip, LargeSlabsAreReadInPieces) {
     std::vector<float> values(static_cast<std::size_t>(rows * cols));
     std::iota(values.begin(), values.end(), 0.0F);
     const auto coordinator = make_solo_coordinator();
-    const auto writer = make_synchronous_writer(*coordinator, {save.path(), 0, {}});
-    writer->write(
+    CheckpointWriter writer(*coordinator, {save.path(), 0});
+    test::write_and_finish(
+        writer,
         {1, "{}", {{"w", DType::f32, {rows, cols}, {0, 0}, {rows, cols}, values.data(), cols}}});
     const CheckpointReader reader(save.path() / "step_00000001");
     for (int time = 0; time < 2; ++time) {
@@ -153,7 +155,7 @@ TEST(RoundTrip, RanksWithoutSlabsAreFine) {
   const TemporaryDirectory save;
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   test::run_ranks(3, [&](Coordinator& coordinator) {
-    const auto writer = make_synchronous_writer(coordinator, {save.path(), 0, {}});
+    CheckpointWriter writer(coordinator, {save.path(), 0});
     CheckpointContents contents{3, "{}", {}};
     if (coordinator.rank() == 1) {
       contents.slabs.push_back({"w", DType::f32, {2, 3}, {0, 0}, {2, 3}, values.data(), 3});
@@ -161,7 +163,7 @@ TEST(RoundTrip, RanksWithoutSlabsAreFine) {
     if (coordinator.rank() == 2) {
       contents.slabs.push_back({"w", DType::f32, {2, 3}, {2, 0}, {0, 3}, nullptr, 3});
     }
-    writer->write(contents);
+    test::write_and_finish(writer, std::move(contents));
   });
   const CheckpointReader reader(save.path() / "step_00000003");
   std::vector<float> found(6);

@@ -133,19 +133,29 @@ RankData make_rank_data(const std::vector<TestTensor>& model, TestLayout layout,
   return data;
 }
 
+void write_and_finish(CheckpointWriter& writer, CheckpointContents contents) {
+  writer.write(std::move(contents));
+  writer.finish();
+}
+
+void write_once(Coordinator& coordinator, const fs::path& save, CheckpointContents contents) {
+  CheckpointWriter writer(coordinator, {save});
+  write_and_finish(writer, std::move(contents));
+}
+
 void write_as_rank(Coordinator& coordinator, CheckpointWriter& writer, TestLayout layout,
                    std::int64_t step) {
   const RankData data =
       make_rank_data(test_model(), layout, coordinator.rank(), static_cast<int>(step));
-  writer.write({step, "{\"step\": " + std::to_string(step) + ", \"note\": \"α\"}", data.slabs});
-  writer.finish();
+  write_and_finish(writer,
+                   {step, "{\"step\": " + std::to_string(step) + ", \"note\": \"α\"}", data.slabs});
 }
 
 void write_test_checkpoint(const fs::path& save, TestLayout layout, std::int64_t step,
                            int save_total_limit) {
   run_ranks(layout.ranks(), [&](Coordinator& coordinator) {
-    const auto writer = make_synchronous_writer(coordinator, {save, save_total_limit, {}});
-    write_as_rank(coordinator, *writer, layout, step);
+    CheckpointWriter writer(coordinator, {save, save_total_limit});
+    write_as_rank(coordinator, writer, layout, step);
   });
 }
 

@@ -58,6 +58,12 @@ std::vector<std::byte> expected_bytes(const TestTensor& tensor,
                                       const std::vector<std::int64_t>& offset,
                                       const std::vector<std::int64_t>& extent, int seed);
 
+/// Hands a checkpoint over and waits until it is published. Collective.
+void write_and_finish(CheckpointWriter& writer, CheckpointContents contents);
+/// The same with a writer of its own.
+void write_once(Coordinator& coordinator, const std::filesystem::path& save,
+                CheckpointContents contents);
+
 /// Writes one checkpoint of test_model() with threads as ranks. Seed: the step.
 void write_test_checkpoint(const std::filesystem::path& save, TestLayout layout, std::int64_t step,
                            int save_total_limit = 0);

@@ -67,7 +67,7 @@ class Tools : public testing::Test {
                                   bits.data(),
                                   3});
       }
-      make_synchronous_writer(coordinator, {save_.path(), 0, {}})->write(contents);
+      test::write_once(coordinator, save_.path(), std::move(contents));
     });
   }
   [[nodiscard]] std::string index() const {

@@ -1,7 +1,37 @@
 #include "compute/backend_fixture.h"
 #include "compute/cpu/cpu_backend.h"
+#if LONGHAUL_HAS_CUDA
+#include "compute/cuda/cuda_backend.h"
+#endif
 
 namespace longhaul {
+namespace {
+
+#if LONGHAUL_HAS_CUDA
+// One GPU: with cuDNN where it is there, with our own attention kernel, and as --deterministic true
+// has it. The first two find algorithms of products by timing.
+void add_cuda_cases(std::vector<BackendCase>& cases) {
+  if (cuda::cuda_problem()) return;
+  cases.push_back({"cuda_cudnn",
+                   []() -> std::unique_ptr<Backend> {
+                     const bool found = cuda::cudnn_usable();
+                     return make_cuda_backend(
+                         {.attention = found ? AttentionChoice::cudnn : AttentionChoice::flash});
+                   },
+                   Repeats::within_rounding});
+  cases.push_back({"cuda_timed",
+                   []() -> std::unique_ptr<Backend> {
+                     return make_cuda_backend({.attention = AttentionChoice::flash});
+                   },
+                   Repeats::within_rounding});
+  cases.push_back({"cuda_flash", []() -> std::unique_ptr<Backend> {
+                     return make_cuda_backend(
+                         {.deterministic = true, .attention = AttentionChoice::flash});
+                   }});
+}
+#endif
+
+}  // namespace
 
 // Thread counts 1, 2 and 3: none, the usual, and one that divides nothing. The narrower kernels are
 // tested on machines that would choose wider ones.
@@ -21,6 +51,9 @@ std::vector<BackendCase> backend_cases() {
                        return std::make_unique<cpu::CpuBackend>(2, cpu::avx2_kernels());
                      }});
   }
+#endif
+#if LONGHAUL_HAS_CUDA
+  add_cuda_cases(cases);
 #endif
   return cases;
 }

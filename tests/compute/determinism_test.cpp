@@ -6,7 +6,10 @@ namespace {
 using reference::Matrix;
 
 /// The same call twice gives the same bits: resuming a run relies on it.
-class DeterminismTest : public AttentionFixture {};
+class DeterminismTest : public AttentionFixture {
+ protected:
+  [[nodiscard]] static bool to_the_bit() { return GetParam().repeats == Repeats::to_the_bit; }
+};
 
 TEST_P(DeterminismTest, AttentionIsBitIdenticalFromCallToCall) {
   // Fewer key/value heads than threads, many tiles: the most there is to get out of order.
@@ -17,9 +20,15 @@ TEST_P(DeterminismTest, AttentionIsBitIdenticalFromCallToCall) {
     const Outputs again = run(p, in);
     EXPECT_EQ(again.o.values, first.o.values);
     EXPECT_EQ(again.lse.values, first.lse.values);
-    EXPECT_EQ(again.dq.values, first.dq.values);
-    EXPECT_EQ(again.dk.values, first.dk.values);
-    EXPECT_EQ(again.dv.values, first.dv.values);
+    if (to_the_bit()) {
+      EXPECT_EQ(again.dq.values, first.dq.values);
+      EXPECT_EQ(again.dk.values, first.dk.values);
+      EXPECT_EQ(again.dv.values, first.dv.values);
+    } else {
+      expect_close(again.dq, first.dq, backward_tolerance(), "dq", kUnit);
+      expect_close(again.dk, first.dk, backward_tolerance(), "dk", kUnit);
+      expect_close(again.dv, first.dv, backward_tolerance(), "dv", kUnit);
+    }
   }
 }
 
@@ -41,9 +50,11 @@ TEST_P(DeterminismTest, ReductionsAreBitIdenticalFromCallToCall) {
                                 device_inv_rms.floats(), dx.view(), Write::overwrite, out);
     backend_->bias_backward(device_dy.view(), out + 256);
     backend_->linear_backward_weight(device_dy.view(), device_x.view(),
-                                     results.view().row_range(2, 256));
+                                     results.view().row_range(2, 256), Write::accumulate);
     return std::pair(results.bytes(), dx.bytes());
   };
+  // Where algorithms of products are found by timing, the first product is the one that times.
+  if (!to_the_bit()) run_once();
   const auto first = run_once();
   for (int repeat = 0; repeat < 5; ++repeat) EXPECT_EQ(run_once(), first);
 }
@@ -57,7 +68,7 @@ TEST(CpuThreads, OneAndTwoThreadsAgreeWithinRounding) {
     const DeviceMatrix device_x(backend, DType::f32, x);
     const DeviceMatrix device_w(backend, DType::f32, w);
     const DeviceMatrix y(backend, DType::f32, 200, 250);
-    backend.linear_forward(device_x.view(), device_w.view(), nullptr, y.view());
+    backend.linear_forward(device_x.view(), device_w.view(), nullptr, {}, y.view());
     return y.download();
   };
   expect_close(product(*one), product(*two), 3e-6, "products");

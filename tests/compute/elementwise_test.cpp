@@ -10,21 +10,27 @@ class ElementwiseTest : public BackendTest {};
 constexpr std::int64_t kCounts[] = {1, 15, 16, 1000, 70001};
 
 TEST_P(ElementwiseTest, AddAddsToTheSecond) {
-  const Matrix x = random(90, 403, 1);
-  const Matrix y = random(90, 403, 2);
-  const DeviceMatrix device_y = upload(y, 2);
-  backend_->add(upload(x, 1).view(), device_y.view());
-  expect_close(device_y.download(), rounded(reference::sum(x, y), dtype_), 0.0, "sum");
+  for (const Rows rows : {Rows::unaligned, Rows::aligned}) {
+    const std::int64_t cols = rows == Rows::aligned ? 408 : 403;
+    const Matrix x = random(90, cols, 1);
+    const Matrix y = random(90, cols, 2);
+    const DeviceMatrix device_y = upload(y, row_gap(rows, 2));
+    backend_->add(upload(x, row_gap(rows, 1)).view(), device_y.view());
+    expect_close(device_y.download(), rounded(reference::sum(x, y), dtype_), 0.0, "sum");
+  }
 }
 
 TEST_P(ElementwiseTest, ConvertGoesBothWays) {
-  const Matrix x = rounded(reference::random_matrix(90, 403, 3), DType::f32);
-  const DeviceMatrix narrow = poisoned(90, 403, 2);
-  backend_->convert(upload_f32(x, 1).view(), narrow.view());
-  expect_close(narrow.download(), rounded(x, dtype_), 0.0, "to the weights' type");
-  const DeviceMatrix wide = poisoned_f32(90, 403);
-  backend_->convert(narrow.view(), wide.view());
-  expect_close(wide.download(), rounded(x, dtype_), 0.0, "to fp32");
+  for (const Rows rows : {Rows::unaligned, Rows::aligned}) {
+    const std::int64_t cols = rows == Rows::aligned ? 408 : 403;
+    const Matrix x = rounded(reference::random_matrix(90, cols, 3), DType::f32);
+    const DeviceMatrix narrow = poisoned(90, cols, row_gap(rows, 2));
+    backend_->convert(upload_f32(x, row_gap(rows, 1)).view(), narrow.view());
+    expect_close(narrow.download(), rounded(x, dtype_), 0.0, "to the weights' type");
+    const DeviceMatrix wide = poisoned_f32(90, cols, row_gap(rows, 0));
+    backend_->convert(narrow.view(), wide.view());
+    expect_close(wide.download(), rounded(x, dtype_), 0.0, "to fp32");
+  }
 }
 
 TEST_P(ElementwiseTest, AccumulateAddsFloat32) {

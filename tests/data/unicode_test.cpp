@@ -7,6 +7,7 @@
 #include "data/sha256.h"
 #include "data/unicode_class.h"
 #include "data/utf8.h"
+#include "test_data.h"
 #include "text_test_support.h"
 
 namespace longhaul {
@@ -25,7 +26,7 @@ std::string nfc(std::string_view text) {
 
 /// The fields of the lines of a table in tests/data/unicode.
 std::vector<std::vector<std::string>> table(const std::string& name) {
-  std::ifstream file(std::filesystem::path(LONGHAUL_TEST_DATA) / "unicode" / name);
+  std::ifstream file(testing::test_data() / "unicode" / name);
   EXPECT_TRUE(file.good()) << name;
   std::vector<std::vector<std::string>> rows;
   std::string line;

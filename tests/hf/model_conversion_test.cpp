@@ -304,7 +304,9 @@ void write_checkpoint(const fs::path& save, const std::string& metadata,
                               shape.back()});
   }
   const auto solo = make_solo_coordinator();
-  make_synchronous_writer(*solo, {save, 0})->write(contents);
+  CheckpointWriter writer(*solo, {save});
+  writer.write(std::move(contents));
+  writer.finish();
 }
 
 TEST_F(ModelConversion, ExportRefusesCheckpointsThatAreNoModel) {

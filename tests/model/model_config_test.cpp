@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "model/parameter_table.h"
+#include "test_data.h"
 
 namespace longhaul {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-const fs::path kConfigs = fs::path(LONGHAUL_TEST_DATA) / "configs";
+const fs::path kConfigs = testing::test_data() / "configs";
 
 Json qwen2_json() {
   return {{"model_type", "qwen2"},      {"hidden_size", 64},        {"intermediate_size", 160},
@@ -333,7 +334,7 @@ TEST(ModelConfig, NamesFilesThatAreNone) {
   EXPECT_CONTAINS(error([] { ModelConfig::parse("[1]", "x/config.json"); }),
                   "x/config.json: must hold a JSON object");
   EXPECT_CONTAINS(error([] { ModelConfig::load("/nonexistent/model"); }), "no such directory");
-  const fs::path empty = fs::path(testing::TempDir()) / "longhaul_empty_model";
+  const fs::path empty = fs::path(::testing::TempDir()) / "longhaul_empty_model";
   fs::create_directories(empty);
   EXPECT_CONTAINS(error([&] { ModelConfig::load(empty); }), "has no config.json");
   std::ofstream(empty / "config.json").close();

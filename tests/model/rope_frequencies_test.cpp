@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "test_data.h"
+
 namespace longhaul {
 namespace {
 
@@ -14,7 +16,7 @@ namespace {
 constexpr float kRelativeTolerance = 2.4e-7F;
 
 TEST(RopeFrequencies, EqualTransformers) {
-  std::ifstream file(std::string(LONGHAUL_TEST_DATA) + "/rope_golden.json");
+  std::ifstream file(testing::test_data() / "rope_golden.json");
   const nlohmann::json cases = nlohmann::json::parse(file);
   ASSERT_GE(cases.size(), 10U);
   for (const auto& [name, golden] : cases.items()) {

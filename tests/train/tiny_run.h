@@ -3,12 +3,12 @@
 #include <memory>
 #include <vector>
 
-#include "comm/communicator.h"
-#include "comm/coordinator.h"
 #include "compute/runtime.h"
+#include "core/convert.h"
 #include "data/micro_batch.h"
 #include "train/model_state.h"
 #include "train/step_runner.h"
+#include "train/test_backend.h"
 #include "train/training_memory.h"
 
 namespace longhaul::testing {
@@ -31,25 +31,29 @@ class TinyRun {
     double clip_grad = 1.0;
     AdamWOptions adamw;
     std::int64_t max_tokens = 1024;  // before padding
-    int threads = 1;
   };
 
   /// One rank on its own.
-  TinyRun(ModelConfig config, const Setup& setup)
-      : TinyRun(std::move(config), Layout{1, 1, 1}, make_solo_coordinator(),
-                make_self_communicators(), setup) {}
+  TinyRun(ModelConfig config, const TestRank& rank, const Setup& setup)
+      : TinyRun(std::move(config), rank, rank.connect(Layout{1, 1, 1}), setup) {}
 
-  TinyRun(ModelConfig config, const Layout& layout, std::unique_ptr<Coordinator> coordinator,
-          Communicators comms, const Setup& setup)
+  /// One rank of several. Of runs on one device, the one made last is the one that may compute: a
+  /// backend has one workspace. `rank` must outlive the run.
+  TinyRun(ModelConfig config, const TestRank& rank, std::shared_ptr<RankGroups> groups,
+          const Setup& setup)
       : config_(std::move(config)),
-        coordinator_(std::move(coordinator)),
-        comms_(std::move(comms)),
-        grid_(layout, coordinator_->rank()),
-        table_(config_, grid_),
-        backend_(make_cpu_backend(setup.threads)),
-        log_(coordinator_->rank(), coordinator_->host()),
-        runtime_{grid_, *backend_, comms_, *coordinator_, log_, backend_->create_stream("comm")},
-        max_tokens_(padded_stream_tokens(setup.max_tokens, layout)),
+        groups_(std::move(groups)),
+        table_(config_, groups_->grid),
+        log_(rank.coordinator().rank(), rank.coordinator().host()),
+        runtime_{groups_->grid,
+                 rank.backend(),
+                 groups_->comms,
+                 rank.coordinator(),
+                 log_,
+                 rank.backend().create_stream("communication"),
+                 rank.backend().create_stream("gather"),
+                 rank.backend().create_stream("copies")},
+        max_tokens_(padded_stream_tokens(setup.max_tokens, groups_->grid.layout())),
         memory_(runtime_, config_, table_, setup.adamw,
                 {max_tokens_, setup.max_tokens, setup.recompute}),
         runner_(runtime_, memory_, setup.clip_grad) {}
@@ -59,12 +63,13 @@ class TinyRun {
   /// One optimizer step on `packs`, given to the DP ranks in turn, one pack a micro-batch.
   StepOutcome step(const std::vector<DocumentPack>& packs, double learning_rate,
                    std::int64_t update) {
-    const int dp = grid_.layout().dp;
+    const ProcessGrid& grid = groups_->grid;
+    const int dp = grid.layout().dp;
     const auto count = static_cast<std::int64_t>(packs.size());
     return runner_.run(
         (count + dp - 1) / dp,
         [&](std::int64_t index) -> const MicroBatch& {
-          const std::int64_t pack = index * dp + grid_.dp_rank();
+          const std::int64_t pack = index * dp + grid.dp_rank();
           fill(pack < count ? packs[static_cast<std::size_t>(pack)] : DocumentPack{});
           return batch_;
         },
@@ -74,7 +79,8 @@ class TinyRun {
   const MicroBatch& fill(const DocumentPack& pack) {
     std::vector<Document> documents;
     for (const OwnedDocument& document : pack) documents.push_back(document.view());
-    fill_micro_batch(documents, grid_.layout(), grid_.cp_rank(), max_tokens_, batch_);
+    fill_micro_batch(documents, groups_->grid.layout(), groups_->grid.cp_rank(), max_tokens_,
+                     batch_);
     return batch_;
   }
 
@@ -82,16 +88,42 @@ class TinyRun {
   [[nodiscard]] TrainingMemory& memory() { return memory_; }
   [[nodiscard]] Runtime& runtime() { return runtime_; }
 
-  /// The whole of a tensor, from the shards of a run on one rank: the master weights, or what
-  /// `shards` points to in the same layout (gradients, moments).
-  [[nodiscard]] std::vector<float> tensor(int index, const float* shards) const {
+  /// count fp32 values of device memory.
+  [[nodiscard]] std::vector<float> to_host(const float* device, std::int64_t count) const {
+    std::vector<float> host(static_cast<std::size_t>(count));
+    copy_to_host(host.data(), device, host.size() * sizeof(float));
+    return host;
+  }
+  /// A matrix in device memory, without the gaps between its rows.
+  [[nodiscard]] std::vector<float> to_host(ConstMatrixView m) const {
+    if (m.rows == 0) return {};
+    const auto row_bytes = static_cast<std::size_t>(m.stride) * size_of(m.dtype);
+    std::vector<std::byte> rows(static_cast<std::size_t>(m.rows - 1) * row_bytes +
+                                static_cast<std::size_t>(m.cols) * size_of(m.dtype));
+    copy_to_host(rows.data(), m.data, rows.size());
+    std::vector<float> host(static_cast<std::size_t>(m.size()));
+    for (std::int64_t row = 0; row < m.rows; ++row) {
+      convert_values(rows.data() + static_cast<std::size_t>(row) * row_bytes, m.dtype,
+                     host.data() + row * m.cols, DType::f32, m.cols);
+    }
+    return host;
+  }
+
+  /// This rank's shards of all parameters, as `shards` (master weights, gradients, moments) has
+  /// them on the device.
+  [[nodiscard]] std::vector<float> shards_on_host(const float* shards) const {
+    return to_host(shards, memory_.layout().size());
+  }
+
+  /// The whole of a tensor, from the shards of a run on one rank, on the host.
+  [[nodiscard]] std::vector<float> tensor(int index, const std::vector<float>& shards) const {
     std::vector<float> out;
     for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
       const Parameter& p = table_.parameters()[i];
       for (const Rectangle& piece : p.pieces) {
         if (piece.tensor != index) continue;
-        const float* begin =
-            shards + memory_.layout().offset(static_cast<int>(i)) + piece.parameter_row * p.cols;
+        const float* begin = shards.data() + memory_.layout().offset(static_cast<int>(i)) +
+                             piece.parameter_row * p.cols;
         out.assign(begin, begin + piece.rows * piece.cols);
       }
     }
@@ -99,12 +131,15 @@ class TinyRun {
   }
 
  private:
+  void copy_to_host(void* host, const void* device, std::size_t bytes) const {
+    Backend& backend = runtime_.backend;
+    backend.copy_to_host(host, device, bytes, backend.compute_stream());
+    backend.synchronize(backend.compute_stream());
+  }
+
   ModelConfig config_;
-  std::unique_ptr<Coordinator> coordinator_;
-  Communicators comms_;
-  ProcessGrid grid_;
+  std::shared_ptr<RankGroups> groups_;
   ParameterTable table_;
-  std::unique_ptr<Backend> backend_;
   Log log_;
   Runtime runtime_;
   std::int64_t max_tokens_;

@@ -116,13 +116,17 @@ void backward_tile(const BackwardCall& call, const AttentionTile& tile, const Ba
   }
 }
 
+void clear(MatrixView m) {
+  for (std::int64_t row = 0; row < m.rows; ++row) std::fill_n(row_of(m, row), m.cols, 0.0F);
+}
+
 }  // namespace
 
 void CpuBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                                     ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                                     std::span<const AttentionSegment> segments,
                                     const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                    MatrixView dv) {
+                                    MatrixView dv, Write write_dkv) {
   check_attention(q, k, v, segments, heads);
   check_matrix(o, q.rows, q.cols, "attention_backward", "o");
   check_matrix(d_o, q.rows, q.cols, "attention_backward", "d_o");
@@ -132,6 +136,12 @@ void CpuBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstM
   LONGHAUL_CHECK(workspace_bytes_ >= workspace_bytes(q.rows, k.rows, heads),
                  "attention_backward: the workspace has {} bytes and needs {}", workspace_bytes_,
                  workspace_bytes(q.rows, k.rows, heads));
+  if (write_dkv == Write::overwrite) {
+    for (const AttentionSegment& segment : segments) {
+      clear(dk.row_range(segment.kv_begin, segment.kv_len));
+      clear(dv.row_range(segment.kv_begin, segment.kv_len));
+    }
+  }
   const TileShape shape(heads);
   const std::size_t scratch_bytes = TileScratch::bytes(shape);
   count_tiles(segments, shape, tile_starts_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <string>
 #include <vector>
@@ -24,7 +25,10 @@ class CpuBackend final : public Backend {
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void deallocate(void* data) noexcept override;
   [[nodiscard]] bool memory_is_host() const override { return true; }
+  [[nodiscard]] void* allocate_host(std::size_t bytes) override { return allocate(bytes); }
+  void deallocate_host(void* data) noexcept override { deallocate(data); }
   [[nodiscard]] std::size_t memory_used() const override;
+  [[nodiscard]] std::size_t memory_overhead() const override { return 0; }
   [[nodiscard]] std::size_t memory_free() const override;
   void copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) override;
   void copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) override;
@@ -37,16 +41,19 @@ class CpuBackend final : public Backend {
   void record(Event event, Stream stream) override;
   void wait(Stream stream, Event event) override;
   void synchronize(Stream stream) override;
+  void synchronize(Event event) override;
+  [[nodiscard]] double seconds_between(Event from, Event to) const override;
 
   [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
                                             const AttentionHeads& heads) const override;
   void set_workspace(void* data, std::size_t bytes) override;
 
   void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
-                      MatrixView y) override;
+                      ConstMatrixView addend, MatrixView y) override;
   void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
                              Write write) override;
-  void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw) override;
+  void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
+                              Write write) override;
   void bias_backward(ConstMatrixView dy, float* dbias) override;
 
   void embedding_forward(const std::int32_t* ids, ConstMatrixView table, std::int64_t vocab_begin,
@@ -61,6 +68,12 @@ class CpuBackend final : public Backend {
 
   void rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
             RopeDirection direction) override;
+  void head_norm_rope_forward(ConstMatrixView x, int heads, const void* weight, float epsilon,
+                              const std::int32_t* positions, const RopeTable& table, MatrixView y,
+                              float* inv_rms) override;
+  void head_norm_rope_backward(MatrixView dy, ConstMatrixView x, int heads, const void* weight,
+                               const float* inv_rms, const std::int32_t* positions,
+                               const RopeTable& table, float* dweight) override;
 
   void attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                          std::span<const AttentionSegment> segments, const AttentionHeads& heads,
@@ -68,10 +81,10 @@ class CpuBackend final : public Backend {
   void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                           ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                           std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                          MatrixView dq, MatrixView dk, MatrixView dv) override;
+                          MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv) override;
 
   void swiglu_forward(ConstMatrixView gate_up, MatrixView act) override;
-  void swiglu_backward(ConstMatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) override;
+  void swiglu_backward(MatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) override;
 
   void gather_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) override;
   void scatter_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) override;
@@ -86,6 +99,8 @@ class CpuBackend final : public Backend {
   void cross_entropy_backward(MatrixView logits, std::int64_t valid_cols,
                               const std::int32_t* targets, std::int64_t vocab_begin,
                               const float* weights, const float* lse) override;
+  void weighted_sum(const float* nll, const float* weights, std::int64_t rows,
+                    double* result) override;
 
   void add(ConstMatrixView x, MatrixView y) override;
   void convert(ConstMatrixView src, MatrixView dst) override;
@@ -98,7 +113,7 @@ class CpuBackend final : public Backend {
   int threads_;
   const Kernels& kernels_;
   std::deque<std::string> stream_names_;  // a deque: handles point at the elements
-  std::deque<char> events_;
+  std::deque<std::chrono::steady_clock::time_point> events_;  // of the last record()
   std::byte* workspace_ = nullptr;
   std::size_t workspace_bytes_ = 0;
   // Grown to the largest use once, then kept: partial sums of norm weights, lists of attention

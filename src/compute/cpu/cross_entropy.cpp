@@ -80,4 +80,13 @@ void CpuBackend::cross_entropy_backward(MatrixView logits, std::int64_t valid_co
   });
 }
 
+void CpuBackend::weighted_sum(const float* nll, const float* weights, std::int64_t rows,
+                              double* result) {
+  double sum = 0.0;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    sum += static_cast<double>(weights[row]) * static_cast<double>(nll[row]);
+  }
+  *result += sum;
+}
+
 }  // namespace longhaul::cpu

@@ -47,9 +47,10 @@ struct Kernels {
 
   /// act [n] = silu(gate) * up.
   void (*swiglu_forward)(const float* gate, const float* up, float* act, std::int64_t n);
-  /// dgate, dup [n] from dact, gate, up [n]; dgate may be gate and dup may be up.
-  void (*swiglu_backward)(const float* dact, const float* gate, const float* up, float* dgate,
-                          float* dup, std::int64_t n);
+  /// dgate, dup [n] from dact, gate, up [n]; dgate may be gate and dup may be up. dact is
+  /// overwritten with silu(gate) * up.
+  void (*swiglu_backward)(float* dact, const float* gate, const float* up, float* dgate, float* dup,
+                          std::int64_t n);
 
   /// One attention row: scores [cols] become exp(score - new maximum) in the first `visible` places
   /// and 0 after; updates the running maximum and sum, returns exp(old maximum - new maximum).

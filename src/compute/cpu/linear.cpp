@@ -1,5 +1,6 @@
 #include <cblas.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -29,18 +30,25 @@ void gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, std::int64_t
 }  // namespace
 
 void CpuBackend::linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
-                                MatrixView y) {
+                                ConstMatrixView addend, MatrixView y) {
   check_matrix(x, x.rows, x.cols, "linear_forward", "x");
   check_matrix(w, w.rows, x.cols, "linear_forward", "w");
   check_matrix(y, x.rows, w.rows, "linear_forward", "y");
-  if (bias != nullptr) {
+  const bool adds = addend.data != nullptr;
+  if (adds) check_matrix(addend, y.rows, y.cols, "linear_forward", "addend");
+  if (bias != nullptr || adds) {
+    // The product is added to what is there already.
+    const void* const first = adds ? nullptr : bias;
     parallel_rows(threads_, y.rows, y.cols, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
-        std::memcpy(row_of(y, row), bias, static_cast<std::size_t>(y.cols) * sizeof(float));
+        float* const out = row_of(y, row);
+        std::memcpy(out, adds ? row_of(addend, row) : first,
+                    static_cast<std::size_t>(y.cols) * sizeof(float));
+        if (adds && bias != nullptr) kernels_.add(static_cast<const float*>(bias), out, y.cols);
       }
     });
   }
-  gemm(CblasNoTrans, CblasTrans, x.cols, x, w, bias == nullptr ? 0.0F : 1.0F, y);
+  gemm(CblasNoTrans, CblasTrans, x.cols, x, w, bias == nullptr && !adds ? 0.0F : 1.0F, y);
 }
 
 void CpuBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
@@ -51,12 +59,17 @@ void CpuBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, Ma
   gemm(CblasNoTrans, CblasNoTrans, w.rows, dy, w, write == Write::accumulate ? 1.0F : 0.0F, dx);
 }
 
-void CpuBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw) {
+void CpuBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
+                                        Write write) {
   check_matrix(dy, dy.rows, dy.cols, "linear_backward_weight", "dy");
   check_matrix(x, dy.rows, x.cols, "linear_backward_weight", "x");
   check_matrix(dw, dy.cols, x.cols, "linear_backward_weight", "dw");
+  // With no rows the product is zero, which BLAS need not write.
+  if (dy.rows == 0 && write == Write::overwrite) {
+    for (std::int64_t row = 0; row < dw.rows; ++row) std::fill_n(row_of(dw, row), dw.cols, 0.0F);
+  }
   if (dy.rows == 0) return;
-  gemm(CblasTrans, CblasNoTrans, dy.rows, dy, x, 1.0F, dw);
+  gemm(CblasTrans, CblasNoTrans, dy.rows, dy, x, write == Write::accumulate ? 1.0F : 0.0F, dw);
 }
 
 void CpuBackend::bias_backward(ConstMatrixView dy, float* dbias) {

@@ -26,4 +26,19 @@ void CpuBackend::rope(MatrixView x, int heads, const std::int32_t* positions,
   });
 }
 
+void CpuBackend::head_norm_rope_forward(ConstMatrixView x, int heads, const void* weight,
+                                        float epsilon, const std::int32_t* positions,
+                                        const RopeTable& table, MatrixView y, float* inv_rms) {
+  rms_norm_forward(x, heads, weight, epsilon, y, inv_rms);
+  rope(y, heads, positions, table, RopeDirection::forward);
+}
+
+void CpuBackend::head_norm_rope_backward(MatrixView dy, ConstMatrixView x, int heads,
+                                         const void* weight, const float* inv_rms,
+                                         const std::int32_t* positions, const RopeTable& table,
+                                         float* dweight) {
+  rope(dy, heads, positions, table, RopeDirection::backward);
+  rms_norm_backward(dy, x, heads, weight, inv_rms, dy, Write::overwrite, dweight);
+}
+
 }  // namespace longhaul::cpu

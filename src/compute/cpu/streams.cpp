@@ -13,11 +13,20 @@ Stream CpuBackend::create_stream(const char* name) {
   return Stream{&stream_names_.emplace_back(name)};
 }
 
-Event CpuBackend::create_event() { return Event{&events_.emplace_back('\0')}; }
+Event CpuBackend::create_event() { return Event{&events_.emplace_back()}; }
 
 void CpuBackend::record(Event event, Stream stream) {
   LONGHAUL_CHECK(event.handle != nullptr && stream.handle != nullptr,
                  "record: the event or the stream was never created");
+  *static_cast<std::chrono::steady_clock::time_point*>(event.handle) =
+      std::chrono::steady_clock::now();
+}
+
+double CpuBackend::seconds_between(Event from, Event to) const {
+  const auto time = [](Event event) {
+    return *static_cast<const std::chrono::steady_clock::time_point*>(event.handle);
+  };
+  return std::chrono::duration<double>(time(to) - time(from)).count();
 }
 
 void CpuBackend::wait(Stream stream, Event event) {
@@ -27,6 +36,10 @@ void CpuBackend::wait(Stream stream, Event event) {
 
 void CpuBackend::synchronize(Stream stream) {
   LONGHAUL_CHECK(stream.handle != nullptr, "synchronize: the stream was never created");
+}
+
+void CpuBackend::synchronize(Event event) {
+  LONGHAUL_CHECK(event.handle != nullptr, "synchronize: the event was never created");
 }
 
 }  // namespace longhaul::cpu

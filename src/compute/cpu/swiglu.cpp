@@ -15,8 +15,7 @@ void CpuBackend::swiglu_forward(ConstMatrixView gate_up, MatrixView act) {
   });
 }
 
-void CpuBackend::swiglu_backward(ConstMatrixView dact, ConstMatrixView gate_up,
-                                 MatrixView dgate_up) {
+void CpuBackend::swiglu_backward(MatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) {
   check_matrix(dact, dact.rows, dact.cols, "swiglu_backward", "dact");
   check_matrix(gate_up, dact.rows, 2 * dact.cols, "swiglu_backward", "gate_up");
   check_matrix(dgate_up, dact.rows, 2 * dact.cols, "swiglu_backward", "dgate_up");

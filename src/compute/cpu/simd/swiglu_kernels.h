@@ -14,7 +14,7 @@ inline void swiglu_forward(const float* gate, const float* up, float* act, std::
 }
 
 /// silu'(g) = s (1 + g (1 - s)) with s = sigmoid(g).
-inline void swiglu_backward(const float* dact, const float* gate, const float* up, float* dgate,
+inline void swiglu_backward(float* dact, const float* gate, const float* up, float* dgate,
                             float* dup, std::int64_t n) {
   for_vectors(n, [=](auto part) LONGHAUL_INLINE {
     const Vec g = load(gate, part);
@@ -23,6 +23,7 @@ inline void swiglu_backward(const float* dact, const float* gate, const float* u
     const Vec s = sigmoid(g);
     store(dgate, part, d * u * (s * (1.0F + g * (1.0F - s))));
     store(dup, part, d * (g * s));
+    store(dact, part, g * s * u);
   });
 }
 

@@ -1,0 +1,77 @@
+# Finds what the CUDA backend is built with. Sets LONGHAUL_CUDA_FOUND and LONGHAUL_CUDNN_FOUND, and
+# the targets longhaul_nccl and longhaul_cudnn.
+set(LONGHAUL_CUDA_FOUND FALSE)
+set(LONGHAUL_CUDNN_FOUND FALSE)
+if(LONGHAUL_CUDA STREQUAL "OFF")
+  return()
+endif()
+
+# A sanitized build is for the host's code: device libraries are no use without a device.
+if(LONGHAUL_SANITIZE AND LONGHAUL_CUDA STREQUAL "AUTO")
+  return()
+endif()
+
+include(CheckLanguage)
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  # wgmma and other instructions of one generation need the "a" of 90a, which has no successor to be
+  # compatible with: machine code only.
+  set(CMAKE_CUDA_ARCHITECTURES 90a-real CACHE STRING "GPU generations to build for")
+endif()
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  if(LONGHAUL_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "LONGHAUL_CUDA=ON, but there is no nvcc; install the CUDA Toolkit (12.4 or newer) or "
+      "set CMAKE_CUDA_COMPILER")
+  endif()
+  message(STATUS "No nvcc: building without the CUDA backend")
+  return()
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit 12.4 REQUIRED)
+# CMake 3.25 does not know yet that nvcc 12 and newer take C++20.
+if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+if(CCACHE_PROGRAM AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ENV NCCL_HOME PATH_SUFFIXES lib)
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV NCCL_HOME PATH_SUFFIXES include)
+if(NOT NCCL_LIBRARY OR NOT NCCL_INCLUDE_DIR)
+  if(LONGHAUL_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "LONGHAUL_CUDA=ON, but NCCL was not found; set NCCL_HOME to its folder")
+  endif()
+  message(STATUS "No NCCL: building without the CUDA backend")
+  return()
+endif()
+add_library(longhaul_nccl INTERFACE)
+target_include_directories(longhaul_nccl SYSTEM INTERFACE ${NCCL_INCLUDE_DIR})
+target_link_libraries(longhaul_nccl INTERFACE ${NCCL_LIBRARY} CUDA::cudart_static)
+set(LONGHAUL_CUDA_FOUND TRUE)
+
+if(LONGHAUL_CUDNN STREQUAL "OFF")
+  return()
+endif()
+# The header-only cudnn-frontend; mpi_launch/lib/dependencies.sh puts it under build/.
+set(LONGHAUL_CUDNN_FRONTEND "" CACHE PATH "Folder of cudnn_frontend.h")
+find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h
+  HINTS ${LONGHAUL_CUDNN_FRONTEND} ${PROJECT_SOURCE_DIR}/build/cudnn-frontend/include)
+find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ENV CUDNN_HOME PATH_SUFFIXES lib)
+find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_HOME PATH_SUFFIXES include)
+if(NOT CUDNN_LIBRARY OR NOT CUDNN_INCLUDE_DIR OR NOT CUDNN_FRONTEND_INCLUDE_DIR)
+  if(LONGHAUL_CUDNN STREQUAL "ON")
+    message(FATAL_ERROR "LONGHAUL_CUDNN=ON, but cuDNN or cudnn_frontend.h was not found; set CUDNN_HOME and "
+      "LONGHAUL_CUDNN_FRONTEND")
+  endif()
+  message(STATUS "No cuDNN or no cudnn-frontend: attention uses our own kernel only")
+  return()
+endif()
+add_library(longhaul_cudnn INTERFACE)
+target_include_directories(longhaul_cudnn SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
+target_link_libraries(longhaul_cudnn INTERFACE ${CUDNN_LIBRARY} CUDA::cudart_static)
+set(LONGHAUL_CUDNN_FOUND TRUE)

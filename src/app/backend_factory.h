@@ -1,0 +1,34 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "comm/coordinator.h"
+#include "comm/process_grid.h"
+#include "compute/backend.h"
+#include "core/log.h"
+#include "train/train_options.h"
+
+namespace longhaul {
+
+/// The backend that --backend asks for: "auto" is CUDA when this program has it and the host has a
+/// usable GPU. Collective: all ranks get the same kind, or the same error.
+std::unique_ptr<Backend> make_backend(const TrainOptions& options, Coordinator& coordinator,
+                                      const Log& log);
+
+/// Groups that move this backend's tensors: NCCL for device memory, MPI for host memory.
+/// Collective over `world`.
+Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& coordinator,
+                                 const ProcessGrid& grid, const TrainOptions& options,
+                                 const Log& log);
+
+/// For a rank that leaves through an exception: collectives in flight end, so that giving back
+/// device memory does not wait for ranks that will not come.
+void abandon_communication(Backend& backend, const Communicators& comms) noexcept;
+
+/// Keeps what the backend has learned for later runs. On one rank.
+void save_learned(Backend& backend, const Log& log);
+
+}  // namespace longhaul

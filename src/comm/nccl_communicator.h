@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "comm/communicator.h"
+#include "comm/coordinator.h"
+#include "comm/nccl_comm_set.h"
+#include "comm/process_grid.h"
+#include "core/log.h"
+
+namespace longhaul {
+
+struct NcclOptions {
+  /// Ranks that share one GPU (--ranks_per_gpu), for tests: see nccl_environment.h.
+  int ranks_per_gpu = 1;
+  /// The same bits in every run of the same layout on the same machines.
+  bool deterministic = false;
+};
+
+/// The newest operation that was issued on a communicator.
+struct LastOperation {
+  const char* operation = "";  // "all_gather"
+  Label label = "";            // "attention.gather_kv"
+  std::size_t bytes = 0;       // of the larger of its buffers
+  std::uint64_t calls = 0;     // operations so far, this one included
+};
+
+/// Collectives on device memory over NCCL; a Stream's handle is a cudaStream_t. Operations are
+/// complete when the stream has reached them; barrier() alone is complete when it returns. 16-bit
+/// floats are summed in their own format, with a rounding at each step of NCCL's algorithm.
+///
+/// Operations of one group must not depend on each other between group_start() and group_end(), and
+/// barrier() is not allowed there. Buffers of an operation may not overlap, other than in place.
+///
+/// Threads: one thread issues the operations of all communicators of a rank, in the same order on
+/// all ranks. last_operation() and poll_errors() may be called from any thread, as long as the
+/// communicator lives.
+class NcclCommunicator final : public Communicator {
+ public:
+  /// `number` in `set` is this group's; a group of one rank has none (-1) and only copies.
+  NcclCommunicator(std::string name, int rank, int size, std::shared_ptr<NcclCommSet> set,
+                   int number);
+
+  void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
+                  Stream stream) override;
+  void all_gather(const void* send, void* recv, std::int64_t count, DType dtype, Label label,
+                  Stream stream) override;
+  void reduce_scatter(const void* send, void* recv, std::int64_t count, DType dtype, Label label,
+                      Stream stream) override;
+  void broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
+                 Stream stream) override;
+  void send(const void* data, std::int64_t count, DType dtype, int peer, Label label,
+            Stream stream) override;
+  void recv(void* data, std::int64_t count, DType dtype, int peer, Label label,
+            Stream stream) override;
+  /// Returns when all ranks of the group have come here and the work before it on `stream` is done.
+  void barrier(Label label, Stream stream) override;
+  void group_start() override;
+  void group_end() override;
+
+  /// "tp", "dp_cp", ...
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] LastOperation last_operation() const;
+  /// Throws InternalError when NCCL has met an error since the operations were issued (a network
+  /// or a peer that failed): naming the group, its newest operation and NCCL's text.
+  void poll_errors() const;
+  /// Ends the communicators of all groups of this rank without waiting; later operations fail.
+  void abort() noexcept { set_->abort(); }
+
+ private:
+  /// Remembers the operation; returns its NCCL communicator, null when there is nothing to do for
+  /// NCCL (a group of one, or no elements).
+  ncclComm* begin(const char* operation, Label label, std::int64_t count, std::int64_t parts,
+                  DType dtype);
+  void check(int result) const;
+  [[nodiscard]] std::string describe_failure(int result) const;
+  /// Waits for the stream, and gives up when NCCL reports an error.
+  void wait_for(Stream stream, Label label) const;
+
+  std::string name_;
+  std::shared_ptr<NcclCommSet> set_;
+  int number_;
+  mutable std::mutex mutex_;  // guards last_
+  LastOperation last_;
+};
+
+/// All groups of this rank, over memory of the current CUDA device. Collective; MPI carries one
+/// message, the address to meet at, and NCCL does without it from then on.
+///
+/// Groups of one rank have no NCCL communicator. Sharing of resources: dp is split from dp_cp and
+/// shares its buffers and connections, the other groups share nothing. NCCL runs operations of
+/// communicators that share strictly one after the other, whatever their streams: if all groups
+/// shared, a TP gather in the middle of a layer would wait for the gradients that travel between
+/// the nodes. dp and dp_cp use the same links for the same kind of work.
+///
+/// Sets environment variables for NCCL (nccl_environment.h). An error in here leaves other ranks
+/// waiting inside NCCL: let it end the job.
+Communicators make_nccl_communicators(Coordinator& coordinator, const ProcessGrid& grid,
+                                      const NcclOptions& options, const Log& log);
+
+/// NcclCommunicator::poll_errors() of all groups that are NCCL's.
+void poll_nccl_errors(const Communicators& comms);
+
+/// Ends the NCCL communicators of all groups without waiting for the work in flight. For a rank
+/// that leaves a step through an exception: anything that frees device memory waits for the whole
+/// device, so that destructors would hang if a kernel still waited for a rank that will not come.
+/// Call it in a catch block that sees the exception before device buffers are given back.
+void abort_nccl_communicators(const Communicators& comms) noexcept;
+
+}  // namespace longhaul

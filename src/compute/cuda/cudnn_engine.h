@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compute/cuda/attention_engine.h"
+#include "compute/cuda/cudnn_attention.h"
+#include "compute/cuda/flash_engine.h"
+
+namespace longhaul::cuda {
+
+/// Why cuDNN cannot be used on this machine; empty when it can.
+std::string cudnn_problem();
+
+/// Attention by cuDNN for long documents whose queries see no keys before them, a call for each;
+/// by our own kernel, all at once, for what remains: short documents, segments of context-parallel
+/// ranks, other head sizes than 64 and 128, rows that are not aligned to 16 bytes.
+///
+/// Several documents in one call of cuDNN 9.19, at offsets of a table, gave wrong gradients of
+/// queries in the later documents, and ended in illegal instructions; one document a call is right.
+class CudnnEngine final : public AttentionEngine {
+ public:
+  CudnnEngine() = default;
+
+  [[nodiscard]] std::string name() const override;
+  [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
+                                            const AttentionHeads& heads) const override;
+  void set_workspace(void* data, std::size_t bytes) override;
+  void forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+               std::span<const AttentionSegment> segments, const AttentionHeads& heads,
+               MatrixView o, float* lse, cudaStream_t stream) override;
+  void backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, ConstMatrixView o,
+                const float* lse, ConstMatrixView d_o, std::span<const AttentionSegment> segments,
+                const AttentionHeads& heads, MatrixView dq, MatrixView dk, MatrixView dv,
+                Write write_dkv, cudaStream_t stream) override;
+
+ private:
+  [[nodiscard]] bool takes(const AttentionHeads& heads,
+                           std::initializer_list<ConstMatrixView> views) const;
+  enum class Taken : std::uint8_t { by_cudnn, by_us };
+  /// Sorts the segments into documents_ (cuDNN's) and others_.
+  void divide(std::span<const AttentionSegment> segments, Taken taken);
+  /// Our own kernel, on the part of the workspace that cuDNN does not need to find again.
+  FlashEngine& flash();
+
+  CudnnAttention cudnn_;
+  FlashEngine flash_;
+  std::byte* workspace_ = nullptr;
+  std::size_t workspace_bytes_ = 0;
+  std::vector<AttentionSegment> documents_;
+  std::vector<AttentionSegment> others_;
+};
+
+}  // namespace longhaul::cuda

@@ -1,0 +1,80 @@
+#include <chrono>
+#include <thread>
+
+#include "compute/cuda/cuda_backend.h"
+
+namespace longhaul::cuda {
+namespace {
+
+cudaStream_t native(Stream stream) {
+  LONGHAUL_CHECK(stream.handle != nullptr, "the stream was never created");
+  return static_cast<cudaStream_t>(stream.handle);
+}
+
+cudaEvent_t native(Event event) {
+  LONGHAUL_CHECK(event.handle != nullptr, "the event was never created");
+  return static_cast<cudaEvent_t>(event.handle);
+}
+
+constexpr auto kPollInterval = std::chrono::milliseconds(20);
+
+/// Waits until query() says that the device is done.
+template <typename Query>
+void wait_until(const Query& query, const std::function<void()>& poll) {
+  auto next_poll = std::chrono::steady_clock::now() + kPollInterval;
+  while (true) {
+    const cudaError_t code = query();
+    if (code == cudaSuccess) return;
+    if (code != cudaErrorNotReady) LONGHAUL_CUDA_CHECK(code, "waiting for the device");
+    if (std::chrono::steady_clock::now() >= next_poll) {
+      poll();
+      next_poll = std::chrono::steady_clock::now() + kPollInterval;
+    }
+    std::this_thread::yield();
+  }
+}
+
+}  // namespace
+
+Stream CudaBackend::create_stream(const char* /*name*/) {
+  // Communication and copies are short and others wait for them: they go first.
+  int lowest = 0;
+  int highest = 0;
+  LONGHAUL_CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "stream priorities");
+  return {streams_.emplace_back(highest).get()};
+}
+
+Event CudaBackend::create_event() { return {events_.emplace_back().get()}; }
+
+void CudaBackend::record(Event event, Stream stream) {
+  LONGHAUL_CUDA_CHECK(cudaEventRecord(native(event), native(stream)), "recording an event");
+}
+
+void CudaBackend::wait(Stream stream, Event event) {
+  LONGHAUL_CUDA_CHECK(cudaStreamWaitEvent(native(stream), native(event)), "waiting for an event");
+}
+
+void CudaBackend::synchronize(Stream stream) {
+  if (!poll_) {
+    LONGHAUL_CUDA_CHECK(cudaStreamSynchronize(native(stream)), "waiting for the device");
+    return;
+  }
+  wait_until([&] { return cudaStreamQuery(native(stream)); }, poll_);
+}
+
+void CudaBackend::synchronize(Event event) {
+  if (!poll_) {
+    LONGHAUL_CUDA_CHECK(cudaEventSynchronize(native(event)), "waiting for the device");
+    return;
+  }
+  wait_until([&] { return cudaEventQuery(native(event)); }, poll_);
+}
+
+double CudaBackend::seconds_between(Event from, Event to) const {
+  float milliseconds = 0.0F;
+  LONGHAUL_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, native(from), native(to)),
+                      "reading the time between events");
+  return static_cast<double>(milliseconds) * 1e-3;
+}
+
+}  // namespace longhaul::cuda

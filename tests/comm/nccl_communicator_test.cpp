@@ -1,0 +1,426 @@
+// Every collective over NCCL, in the groups of several layouts. All ranks may share one GPU: then
+// each collective takes long unless NVIDIA MPS runs. LONGHAUL_TEST_RANKS_PER_GPU overrides how many
+// ranks share one (by default as few as possible).
+#include "comm/nccl_communicator.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "comm/device_values.h"
+#include "comm/mpi_runtime.h"
+#include "compute/cuda/device.h"
+#include "core/error.h"
+
+namespace longhaul {
+namespace {
+
+using test::Bytes;
+using test::DeviceBytes;
+using test::make_values;
+
+constexpr std::array kAllDTypes = {DType::f32, DType::f64, DType::bf16, DType::f16,
+                                   DType::i32, DType::i64, DType::u8};
+
+/// Layouts of which each axis is one rank in some and several in others.
+std::vector<Layout> layouts_of(int world) {
+  switch (world) {
+    case 2:
+      return {{2, 1, 1}, {1, 2, 1}, {1, 1, 2}};
+    case 4:
+      return {{2, 2, 1}, {2, 1, 2}, {1, 2, 2}};
+    case 8:
+      return {{2, 2, 2}, {4, 1, 2}, {1, 8, 1}};
+    default:
+      return {{world, 1, 1}};
+  }
+}
+
+/// To be reduced: small, and negative too where the dtype can be.
+int term(int rank, std::int64_t i, DType dtype) {
+  const int value = static_cast<int>((i * 7 + rank * 3) % 5);
+  return dtype == DType::u8 ? value : value - 2;
+}
+
+/// To be moved: different for neighbouring elements and ranks.
+int mark(int rank, std::int64_t i) { return static_cast<int>((i * 13 + rank * 29) % 251); }
+
+class NcclCommunicatorTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (cuda::cuda_problem()) return;
+    coordinator_ = make_mpi_coordinator(MPI_COMM_WORLD);
+    log_ = std::make_unique<Log>(coordinator_->rank(), coordinator_->host());
+    int count = 1;
+    cudaGetDeviceCount(&count);
+    options_.ranks_per_gpu = (coordinator_->local_size() + count - 1) / count;
+    if (const char* const text = std::getenv("LONGHAUL_TEST_RANKS_PER_GPU")) {
+      options_.ranks_per_gpu = std::atoi(text);
+    }
+    device_ = cuda::select_device(*coordinator_, options_.ranks_per_gpu);
+    for (Stream& stream : streams_) {
+      cudaStream_t handle = nullptr;
+      LONGHAUL_CUDA_CHECK(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "stream");
+      stream.handle = handle;
+    }
+  }
+
+  static void TearDownTestSuite() {
+    if (coordinator_ == nullptr) return;
+    coordinator_->barrier();
+    made_.clear();
+    for (const Stream stream : streams_) {
+      cudaStreamDestroy(static_cast<cudaStream_t>(stream.handle));
+    }
+    log_.reset();
+    coordinator_.reset();
+  }
+
+  void SetUp() override {
+    if (const auto problem = cuda::cuda_problem()) GTEST_SKIP() << *problem;
+  }
+
+  static ProcessGrid grid(const Layout& layout) { return {layout, coordinator_->rank()}; }
+
+  static Communicators make(const Layout& layout) {
+    return make_nccl_communicators(*coordinator_, grid(layout), options_, *log_);
+  }
+
+  /// Made once for each layout.
+  static Communicators& communicators(const Layout& layout) {
+    const auto key = std::pair(layout.tp, layout.cp);
+    auto found = made_.find(key);
+    if (found == made_.end()) found = made_.emplace(key, make(layout)).first;
+    return found->second;
+  }
+
+  static Communicators& any_layout() { return communicators(layouts_of(coordinator_->size())[0]); }
+
+  static void synchronize(Stream stream) {
+    LONGHAUL_CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream.handle)), "sync");
+  }
+
+  static void check_all_reduce(Communicator& group, std::int64_t count, DType dtype, ReduceOp op) {
+    const auto mine =
+        make_values(count, dtype, [&](std::int64_t i) { return term(group.rank(), i, dtype); });
+    const auto expected = make_values(count, dtype, [&](std::int64_t i) {
+      int result = term(0, i, dtype);
+      for (int rank = 1; rank < group.size(); ++rank) {
+        const int value = term(rank, i, dtype);
+        result = op == ReduceOp::sum ? result + value : std::max(result, value);
+      }
+      return result;
+    });
+    // An address that only its own dtype is aligned to.
+    const DeviceBytes data(mine, size_of(dtype));
+    group.all_reduce(data.data(), count, dtype, op, "test.all_reduce", stream());
+    EXPECT_TRUE(data.get(stream()) == expected)
+        << name_of(dtype) << (op == ReduceOp::sum ? " sum" : " max");
+  }
+
+  static void check_all_gather(Communicator& group, std::int64_t count, DType dtype) {
+    const std::size_t part = static_cast<std::size_t>(count) * size_of(dtype);
+    const Bytes mine =
+        make_values(count, dtype, [&](std::int64_t i) { return mark(group.rank(), i); });
+    const Bytes expected = make_values(count * group.size(), dtype, [&](std::int64_t i) {
+      return mark(static_cast<int>(i / count), i % count);
+    });
+    const DeviceBytes send(mine, size_of(dtype));
+    const DeviceBytes recv(expected.size());
+    group.all_gather(send.data(), recv.data(), count, dtype, "test.all_gather", stream());
+    EXPECT_TRUE(recv.get(stream()) == expected) << name_of(dtype);
+    EXPECT_TRUE(send.get(stream()) == mine) << name_of(dtype);
+
+    DeviceBytes in_place(expected.size(), size_of(dtype));
+    const std::size_t place = part * static_cast<std::size_t>(group.rank());
+    in_place.set(place, mine);
+    group.all_gather(in_place.data() + place, in_place.data(), count, dtype, "test.all_gather",
+                     stream());
+    EXPECT_TRUE(in_place.get(stream()) == expected) << name_of(dtype) << " in place";
+  }
+
+  static void check_reduce_scatter(Communicator& group, std::int64_t count, DType dtype) {
+    const std::int64_t total = count * group.size();
+    const Bytes all =
+        make_values(total, dtype, [&](std::int64_t i) { return term(group.rank(), i, dtype); });
+    const Bytes expected = make_values(count, dtype, [&](std::int64_t i) {
+      int sum = 0;
+      for (int rank = 0; rank < group.size(); ++rank) {
+        sum += term(rank, group.rank() * count + i, dtype);
+      }
+      return sum;
+    });
+    const DeviceBytes send(all, size_of(dtype));
+    const DeviceBytes recv(expected.size());
+    group.reduce_scatter(send.data(), recv.data(), count, dtype, "test.reduce_scatter", stream());
+    EXPECT_TRUE(recv.get(stream()) == expected) << name_of(dtype);
+    EXPECT_TRUE(send.get(stream()) == all) << name_of(dtype);
+
+    const std::size_t place = expected.size() * static_cast<std::size_t>(group.rank());
+    group.reduce_scatter(send.data(), send.data() + place, count, dtype, "test.reduce_scatter",
+                         stream());
+    EXPECT_TRUE(send.get(stream(), place, expected.size()) == expected)
+        << name_of(dtype) << " in place";
+  }
+
+  static void check_broadcast(Communicator& group, std::int64_t count, DType dtype, int root) {
+    const DeviceBytes data(
+        make_values(count, dtype, [&](std::int64_t i) { return mark(group.rank(), i); }));
+    group.broadcast(data.data(), count, dtype, root, "test.broadcast", stream());
+    const Bytes expected = make_values(count, dtype, [&](std::int64_t i) { return mark(root, i); });
+    EXPECT_TRUE(data.get(stream()) == expected) << name_of(dtype) << " from " << root;
+  }
+
+  /// Everyone sends to the next rank.
+  static void check_send_recv(Communicator& group, std::int64_t count, DType dtype) {
+    if (group.size() == 1) return;
+    const int next = (group.rank() + 1) % group.size();
+    const int previous = (group.rank() + group.size() - 1) % group.size();
+    const DeviceBytes send(
+        make_values(count, dtype, [&](std::int64_t i) { return mark(group.rank(), i); }));
+    const Bytes expected =
+        make_values(count, dtype, [&](std::int64_t i) { return mark(previous, i); });
+    const DeviceBytes recv(expected.size());
+    group.group_start();
+    group.send(send.data(), count, dtype, next, "test.send", stream());
+    group.recv(recv.data(), count, dtype, previous, "test.recv", stream());
+    group.group_end();
+    EXPECT_TRUE(recv.get(stream()) == expected) << name_of(dtype);
+  }
+
+  static void check_everything(Communicator& group, std::int64_t count, DType dtype) {
+    check_all_reduce(group, count, dtype, ReduceOp::sum);
+    check_all_reduce(group, count, dtype, ReduceOp::max);
+    check_all_gather(group, count, dtype);
+    check_reduce_scatter(group, count, dtype);
+    check_broadcast(group, count, dtype, 0);
+    check_broadcast(group, count, dtype, group.size() - 1);
+    check_send_recv(group, count, dtype);
+  }
+
+  /// The world ranks of `group`, asked from its members.
+  static std::vector<int> members(Communicator& group) {
+    const int rank = coordinator_->rank();
+    const DeviceBytes mine(make_values(1, DType::i32, [&](std::int64_t) { return rank; }));
+    const DeviceBytes all(sizeof(std::int32_t) * static_cast<std::size_t>(group.size()));
+    group.all_gather(mine.data(), all.data(), 1, DType::i32, "test.members", stream());
+    const Bytes bytes = all.get(stream());
+    std::vector<int> ranks(static_cast<std::size_t>(group.size()));
+    std::memcpy(ranks.data(), bytes.data(), bytes.size());
+    return ranks;
+  }
+
+  static Stream stream() { return streams_[0]; }
+
+  inline static std::unique_ptr<Coordinator> coordinator_;
+  inline static std::unique_ptr<Log> log_;
+  inline static NcclOptions options_;
+  inline static cuda::DeviceInfo device_;
+  inline static std::array<Stream, 2> streams_;
+  inline static std::map<std::pair<int, int>, Communicators> made_;
+};
+
+TEST_F(NcclCommunicatorTest, EveryDTypeAndSize) {
+  Communicator& world = *any_layout().world;
+  for (const DType dtype : kAllDTypes) {
+    for (const std::int64_t count : {37, 4099}) check_everything(world, count, dtype);
+  }
+}
+
+TEST_F(NcclCommunicatorTest, LongMessages) {
+  Communicator& world = *any_layout().world;
+  constexpr std::int64_t kCount = (1 << 19) + 3;
+  check_all_reduce(world, kCount, DType::f32, ReduceOp::sum);
+  check_all_gather(world, kCount, DType::bf16);
+  check_reduce_scatter(world, kCount, DType::f32);
+}
+
+TEST_F(NcclCommunicatorTest, GroupsOfEveryLayout) {
+  for (const Layout& layout : layouts_of(coordinator_->size())) {
+    SCOPED_TRACE(layout.describe());
+    const ProcessGrid place = grid(layout);
+    const Communicators& comms = communicators(layout);
+    const std::array groups = {std::pair(comms.tp.get(), place.tp_group()),
+                               std::pair(comms.cp.get(), place.cp_group()),
+                               std::pair(comms.dp.get(), place.dp_group()),
+                               std::pair(comms.dp_cp.get(), place.dp_cp_group())};
+    for (const auto& [group, ranks] : groups) {
+      SCOPED_TRACE(dynamic_cast<const NcclCommunicator&>(*group).name());
+      EXPECT_EQ(members(*group), ranks);
+      check_everything(*group, 41, DType::bf16);
+      check_everything(*group, 41, DType::f32);
+      group->barrier("test.barrier", stream());
+    }
+    EXPECT_EQ(comms.world->size(), coordinator_->size());
+    EXPECT_EQ(comms.world->rank(), coordinator_->rank());
+    poll_nccl_errors(comms);
+  }
+}
+
+TEST_F(NcclCommunicatorTest, TwoGroupsOnTwoStreams) {
+  // Nothing orders the two streams, as with gathers of keys beside gradients: only the order in
+  // which the host issues them.
+  constexpr int kRounds = 25;
+  constexpr std::int64_t kCount = 50'000;
+  for (const Layout& layout : layouts_of(coordinator_->size())) {
+    SCOPED_TRACE(layout.describe());
+    const Communicators& comms = communicators(layout);
+    std::vector<Communicator*> groups;
+    for (const auto* const group : {&comms.tp, &comms.cp, &comms.dp_cp, &comms.world}) {
+      if ((*group)->size() > 1) groups.push_back(group->get());
+    }
+    if (groups.size() < 2) continue;
+    Communicator& first = *groups.front();
+    Communicator& second = *groups[1];
+    const DeviceBytes mine(
+        make_values(kCount, DType::bf16, [&](std::int64_t i) { return mark(first.rank(), i); }));
+    const DeviceBytes gathered(2 * kCount * static_cast<std::size_t>(first.size()));
+    const DeviceBytes terms(make_values(kCount * second.size(), DType::f32, [&](std::int64_t i) {
+      return term(second.rank(), i, DType::f32);
+    }));
+    const DeviceBytes reduced(sizeof(float) * kCount);
+    for (int round = 0; round < kRounds; ++round) {
+      first.all_gather(mine.data(), gathered.data(), kCount, DType::bf16, "test.first",
+                       streams_[0]);
+      second.reduce_scatter(terms.data(), reduced.data(), kCount, DType::f32, "test.second",
+                            streams_[1]);
+    }
+    EXPECT_TRUE(gathered.get(streams_[0]) ==
+                make_values(kCount * first.size(), DType::bf16, [&](std::int64_t i) {
+                  return mark(static_cast<int>(i / kCount), i % kCount);
+                }));
+    EXPECT_TRUE(reduced.get(streams_[1]) == make_values(kCount, DType::f32, [&](std::int64_t i) {
+                  int sum = 0;
+                  for (int rank = 0; rank < second.size(); ++rank) {
+                    sum += term(rank, second.rank() * kCount + i, DType::f32);
+                  }
+                  return sum;
+                }));
+  }
+}
+
+TEST_F(NcclCommunicatorTest, BarrierIsCompleteForTheHost) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kLate{300};
+  Communicator& world = *any_layout().world;
+  const DeviceBytes data(std::size_t{1} << 24);
+  world.barrier("test.barrier", stream());
+  coordinator_->barrier();
+  const Clock::time_point begin = Clock::now();
+  if (world.rank() == world.size() - 1) std::this_thread::sleep_for(kLate);
+  world.all_reduce(data.data(), 1 << 22, DType::i32, ReduceOp::max, "test.work", stream());
+  world.barrier("test.barrier", stream());
+  EXPECT_EQ(cudaStreamQuery(static_cast<cudaStream_t>(stream().handle)), cudaSuccess);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  EXPECT_GT(Clock::now() - begin, kLate * 2 / 3);
+}
+
+TEST_F(NcclCommunicatorTest, TellsItsLastOperation) {
+  auto& world = dynamic_cast<NcclCommunicator&>(*any_layout().world);
+  const std::uint64_t before = world.last_operation().calls;
+  const DeviceBytes mine(40);
+  const DeviceBytes all(40 * static_cast<std::size_t>(world.size()));
+  world.all_gather(mine.data(), all.data(), 10, DType::f32, "test.label", stream());
+  const LastOperation last = world.last_operation();
+  EXPECT_STREQ(last.operation, "all_gather");
+  EXPECT_STREQ(last.label, "test.label");
+  EXPECT_EQ(last.bytes, 40U * static_cast<std::size_t>(world.size()));
+  EXPECT_EQ(last.calls, before + 1);
+  synchronize(stream());
+  EXPECT_NO_THROW(poll_nccl_errors(any_layout()));
+}
+
+TEST_F(NcclCommunicatorTest, NothingToMove) {
+  Communicator& world = *any_layout().world;
+  world.all_reduce(nullptr, 0, DType::f32, ReduceOp::sum, "test", stream());
+  world.all_gather(nullptr, nullptr, 0, DType::f32, "test", stream());
+  world.reduce_scatter(nullptr, nullptr, 0, DType::f32, "test", stream());
+  world.broadcast(nullptr, 0, DType::f32, 0, "test", stream());
+  world.barrier("test", stream());
+}
+
+TEST_F(NcclCommunicatorTest, RefusesWhatCannotWork) {
+  Communicator& world = *any_layout().world;
+  const std::size_t bytes = 8 * static_cast<std::size_t>(world.size() + 2);
+  const DeviceBytes data(bytes);
+  std::byte* const at = data.data();
+  const int size = world.size();
+  const auto part = static_cast<std::size_t>(8 * world.rank());
+  EXPECT_THROW(world.all_reduce(at, -1, DType::f32, ReduceOp::sum, "test", stream()),
+               InternalError);
+  EXPECT_THROW(world.all_gather(at + part + 4, at, 2, DType::f32, "test", stream()), InternalError);
+  EXPECT_THROW(world.reduce_scatter(at, at + part + 4, 2, DType::f32, "test", stream()),
+               InternalError);
+  EXPECT_THROW(world.broadcast(at, 1, DType::f32, size, "test", stream()), InternalError);
+  EXPECT_THROW(world.send(at, 1, DType::f32, world.rank(), "test", stream()), InternalError);
+  EXPECT_THROW(world.recv(at, 1, DType::f32, -1, "test", stream()), InternalError);
+  // None of it was issued.
+  check_all_reduce(world, 7, DType::f32, ReduceOp::sum);
+}
+
+TEST_F(NcclCommunicatorTest, AnExceptionAbortsWhatWouldHang) {
+  const Layout layout = layouts_of(coordinator_->size())[0];
+  const DeviceBytes data(4096);
+  try {
+    const Communicators comms = make(layout);
+    Communicator& world = *comms.world;
+    // Makes the connections, for which all ranks are needed.
+    world.all_reduce(data.data(), 1024, DType::f32, ReduceOp::max, "test", stream());
+    synchronize(stream());
+    coordinator_->barrier();
+    if (world.rank() == 0) {
+      world.all_reduce(data.data(), 1024, DType::f32, ReduceOp::max, "test.alone", stream());
+    }
+    throw UserError("leaves");
+  } catch (const UserError&) {
+  }
+  synchronize(stream());
+  coordinator_->barrier();
+  const Communicators again = make(layout);
+  check_all_reduce(*again.world, 1024, DType::f32, ReduceOp::sum);
+}
+
+TEST_F(NcclCommunicatorTest, AbortedCommunicatorsRefuseWork) {
+  const Communicators comms = make(layouts_of(coordinator_->size())[0]);
+  auto data = std::make_unique<DeviceBytes>(4096);
+  Communicator& world = *comms.world;
+  world.all_reduce(data->data(), 1024, DType::f32, ReduceOp::max, "test", stream());
+  synchronize(stream());
+  coordinator_->barrier();
+  if (world.rank() == 0) {
+    world.all_reduce(data->data(), 1024, DType::f32, ReduceOp::max, "test.alone", stream());
+  }
+  abort_nccl_communicators(comms);
+  data.reset();  // waits for the device
+  EXPECT_NO_THROW(poll_nccl_errors(comms));
+  if (world.size() > 1) {
+    EXPECT_THROW(world.barrier("test", stream()), InternalError);
+  }
+  coordinator_->barrier();
+}
+
+TEST_F(NcclCommunicatorTest, TimesASmallAllReduce) {
+  constexpr int kRounds = 20;
+  Communicator& world = *any_layout().world;
+  const DeviceBytes data(1024);
+  world.barrier("test.time", stream());
+  const auto begin = std::chrono::steady_clock::now();
+  for (int round = 0; round < kRounds; ++round) {
+    world.all_reduce(data.data(), 256, DType::f32, ReduceOp::max, "test.time", stream());
+  }
+  synchronize(stream());
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+  if (world.rank() == 0) {
+    fmt::print("{}, {} ranks, {} a GPU: {:.3f} ms a small all-reduce\n", device_.name, world.size(),
+               options_.ranks_per_gpu, time.count() * 1e3 / kRounds);
+  }
+}
+
+}  // namespace
+}  // namespace longhaul
