@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <thread>
@@ -166,6 +167,7 @@ class AgainstCpu : public ::testing::TestWithParam<int> {
     const char* const name = std::getenv("LONGHAUL_TEST_BACKEND");
     chosen_ = name != nullptr && std::string(name) != "cpu" && *name != '\0';
     if (!chosen_) return;
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a test that is stopped leaves what it has said
     cpu_ = std::make_unique<TestRank>(
         TestRank::alone_on(make_cpu_backend(cpu_threads()), Numbers::fp32));
   }
