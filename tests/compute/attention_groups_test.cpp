@@ -168,6 +168,12 @@ TEST(LengthBucket, IsAPowerOfTwoFrom128On) {
   for (const auto& [length, bucket] : cases) EXPECT_EQ(length_bucket(length), bucket) << length;
 }
 
+TEST(CoarseBucket, IsAPowerOfFourTimes512) {
+  const std::pair<std::int32_t, std::int32_t> cases[] = {
+      {1, 512}, {512, 512}, {513, 2048}, {8192, 8192}, {8193, 32768}, {1 << 20, 1 << 21}};
+  for (const auto& [length, bucket] : cases) EXPECT_EQ(coarse_bucket(length), bucket) << length;
+}
+
 TEST(MergedRanges, TouchingAndOverlappingOnesBecomeOne) {
   const std::vector<RowRange> ranges{{10, 5}, {0, 4}, {15, 1}, {30, 2}, {4, 3}, {20, 0}, {31, 4}};
   const std::vector<RowRange> expected{{0, 7}, {10, 6}, {30, 5}};
@@ -388,17 +394,21 @@ TEST(Programs, EqualShapesForPacksThatDifferLittle) {
 TEST(Sizes, HeadsAreTakenInPartsWhenAllWouldNeedTooMuch) {
   const AttentionHeads heads{64, 8, 128, 0.1F};
   const std::size_t gib = std::size_t{1} << 30;
-  const BackwardSizes all = backward_sizes(65536, 65536, heads, 100 * gib);
-  EXPECT_EQ(all.kv_heads, 8);
-  const BackwardSizes some = backward_sizes(65536, 65536, heads, 2 * gib);
+  const auto within = [&](std::size_t most) {
+    return backward_sizes(65536, 65536, heads, Operands::in_place, most);
+  };
+  EXPECT_EQ(within(100 * gib).kv_heads, 8);
+  EXPECT_EQ(within(100 * gib).operands, Operands::in_place);
+  const BackwardSizes some = within(3 * gib);
   EXPECT_EQ(some.kv_heads, 2);
+  EXPECT_EQ(some.operands, Operands::copied);
   EXPECT_EQ(query_heads(some, heads), 16);
-  EXPECT_LE(backward_bytes(some, heads), 2 * gib);
-  EXPECT_EQ(backward_sizes(65536, 65536, heads, 0).kv_heads, 1);
+  EXPECT_LE(backward_bytes(some, heads), 3 * gib);
+  EXPECT_EQ(within(0).kv_heads, 1);
   const AttentionHeads six{12, 6, 128, 0.1F};
-  const std::size_t three = backward_bytes({65536, 65536, 3}, six);
-  EXPECT_EQ(backward_sizes(65536, 65536, six, three).kv_heads, 3);
-  EXPECT_EQ(backward_sizes(65536, 65536, six, three - 1).kv_heads, 2);
+  const std::size_t three = backward_bytes({65536, 65536, 3, Operands::copied}, six);
+  EXPECT_EQ(backward_sizes(65536, 65536, six, Operands::in_place, three).kv_heads, 3);
+  EXPECT_EQ(backward_sizes(65536, 65536, six, Operands::in_place, three - 1).kv_heads, 2);
 }
 
 TEST(Sizes, TheFrontendsShareIsWhatItReserves) {
@@ -416,14 +426,29 @@ TEST(Sizes, TheFrontendsShareIsWhatItReserves) {
 
 TEST(Sizes, ScratchIsWhatWasAnnounced) {
   const AttentionHeads heads{14, 2, 64, 0.125F};
-  const BackwardSizes sizes = backward_sizes(1000, 3000, heads, std::size_t{1} << 30);
-  const std::size_t total = backward_bytes(sizes, heads);
   std::vector<std::byte> memory(1);  // only addresses are computed
-  Arena arena(memory.data(), total);
-  const BackwardScratch scratch = backward_scratch(sizes, heads, arena, total);
-  EXPECT_GE(scratch.plan_bytes, frontend_bytes(backward_shape(sizes, heads)) + kOwnBytes);
-  EXPECT_EQ(scratch.plan - reinterpret_cast<std::byte*>(scratch.lse_rows),
-            static_cast<std::ptrdiff_t>(total - scratch.plan_bytes));
+  for (const Operands operands : {Operands::in_place, Operands::copied}) {
+    const BackwardSizes sizes = backward_sizes(1000, 3000, heads, operands, std::size_t{1} << 30);
+    EXPECT_EQ(sizes.operands, operands);
+    const std::size_t total = backward_bytes(sizes, heads);
+    Arena arena(memory.data(), total);
+    const BackwardScratch scratch = backward_scratch(sizes, heads, arena, total);
+    EXPECT_GE(scratch.plan_bytes, frontend_bytes(backward_shape(sizes, heads)) + kOwnBytes);
+    EXPECT_EQ(scratch.plan - reinterpret_cast<std::byte*>(scratch.lse_rows),
+              static_cast<std::ptrdiff_t>(total - scratch.plan_bytes));
+    EXPECT_EQ(scratch.q != nullptr, operands == Operands::copied);
+  }
+}
+
+TEST(Sizes, RowsOfQueriesHaveTheStrideOfTheirGradients) {
+  const AttentionHeads heads{64, 8, 128, 0.1F};
+  const PlanShape shape = backward_shape({65536, 65536, 2, Operands::copied}, heads);
+  for (const int tensor : {kQ, kO, kDO, kDQ}) {
+    EXPECT_EQ(shape.strides[static_cast<std::size_t>(tensor)], 16 * 128);
+  }
+  for (const int tensor : {kK, kV, kDK, kDV}) {
+    EXPECT_EQ(shape.strides[static_cast<std::size_t>(tensor)], 2 * 128);
+  }
 }
 
 TEST(Sizes, RoundedRowsAreFewAndCloseAbove) {

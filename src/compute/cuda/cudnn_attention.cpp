@@ -27,20 +27,24 @@ using cudnn::BackwardSizes;
 using cudnn::Direction;
 using cudnn::kBlockRows;
 using cudnn::Mask;
+using cudnn::Operands;
 using cudnn::Pass;
 using cudnn::Plan;
 using cudnn::PlanPointers;
 using cudnn::PlanShape;
 using cudnn::Program;
 using cudnn::RowRange;
-using cudnn::RowStrides;
 using cudnn::Step;
+using kernels::MovedRows;
+using kernels::RowsOp;
 
-constexpr std::size_t kBf16 = 2;
 /// Tables of one direction on the device: a few hundred documents a micro-batch need a tenth.
 constexpr std::size_t kRegionBytes = std::size_t{256} << 10;
 /// cuDNN before this left parts of its backward workspace on Hopper unset and read them.
 constexpr std::size_t kInitialisesWorkspace = 91800;
+
+/// Workspace that is not worth doing without.
+constexpr std::size_t kSpareBytes = std::size_t{64} << 20;
 
 bool same(std::span<const AttentionSegment> a, std::span<const AttentionSegment> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -50,10 +54,8 @@ bool same(std::span<const AttentionSegment> a, std::span<const AttentionSegment>
                     });
 }
 
-void* at(const void* data, std::int64_t element, std::size_t size) {
-  return const_cast<std::byte*>(static_cast<const std::byte*>(data)) +
-         element * static_cast<std::int64_t>(size);
-}
+/// cuDNN takes pointers to what it only reads as it takes the others.
+void* at(const void* data) { return const_cast<void*>(data); }
 
 void check_rows(std::span<const AttentionSegment> segments, std::int64_t q_rows,
                 std::int64_t kv_rows) {
@@ -109,7 +111,7 @@ class CudnnAttention::Impl {
  private:
   const Plan& plan(const PlanShape& shape, cudaStream_t stream);
   [[nodiscard]] BackwardSizes sizes_of_call(std::int64_t tokens, std::int64_t keys,
-                                            const AttentionHeads& heads) const;
+                                            const AttentionHeads& heads, Operands operands) const;
   LastProgram& program_for(LastProgram& last, std::span<const AttentionSegment> segments,
                            const PlanShape& base, cudaStream_t stream);
   void run_pass(LastProgram& last, const Pass& pass, const PlanPointers& tensors,
@@ -133,26 +135,51 @@ class CudnnAttention::Impl {
 
 namespace {
 
-PlanShape forward_shape(const AttentionHeads& heads, RowStrides strides) {
+PlanShape forward_shape(const AttentionHeads& heads) {
   PlanShape shape;
   shape.direction = Direction::forward;
   shape.heads = heads.heads;
   shape.kv_heads = heads.kv_heads;
   shape.head_dim = heads.head_dim;
   shape.scale = heads.scale;
-  strides[cudnn::kStats] = heads.heads;
-  shape.strides = strides;
+  shape.strides[cudnn::kStats] = heads.heads;
   return shape;
 }
 
 PlanShape with_strides(PlanShape shape, std::int64_t q, std::int64_t k, std::int64_t v,
-                       std::int64_t o, std::int64_t d_o) {
+                       std::int64_t o) {
   shape.strides[cudnn::kQ] = q;
   shape.strides[cudnn::kK] = k;
   shape.strides[cudnn::kV] = v;
   shape.strides[cudnn::kO] = o;
-  shape.strides[cudnn::kDO] = d_o;
   return shape;
+}
+
+/// In place where all heads' rows of queries have the strides that dq will have. Without grouped
+/// heads cuDNN writes dk and dv itself, so the same is asked of keys.
+Operands operands_of(const ConstMatrixView& q, const ConstMatrixView& k, const ConstMatrixView& v,
+                     const ConstMatrixView& o, const ConstMatrixView& d_o,
+                     const AttentionHeads& heads) {
+  const bool queries = q.stride == q.cols && o.stride == q.cols && d_o.stride == q.cols;
+  const bool keys = heads.heads != heads.kv_heads || (k.stride == k.cols && v.stride == v.cols);
+  return queries && keys ? Operands::in_place : Operands::copied;
+}
+
+MovedRows moved(const ConstMatrixView& from, const MatrixView& to, const RowRange& range) {
+  return {static_cast<const __nv_bfloat16*>(from.row_range(range.begin, range.count).data),
+          from.stride, to.row_range(range.begin, range.count).data, to.stride};
+}
+
+void move_rows(const ConstMatrixView& from, const MatrixView& to,
+               const std::vector<RowRange>& ranges, RowsOp op, cudaStream_t stream) {
+  for (const RowRange& range : ranges) {
+    kernels::move_rows(moved(from, to, range), range.count, from.cols, op, stream);
+  }
+}
+
+void copy_rows(const ConstMatrixView& from, const MatrixView& to,
+               const std::vector<RowRange>& ranges, cudaStream_t stream) {
+  move_rows(from, to, ranges, RowsOp::copy_bf16, stream);
 }
 
 }  // namespace
@@ -178,10 +205,8 @@ std::string CudnnAttention::Impl::problem(const AttentionHeads& heads) {
   try {
     const std::int64_t q = std::int64_t{heads.heads} * heads.head_dim;
     const std::int64_t kv = std::int64_t{heads.kv_heads} * heads.head_dim;
-    for (PlanShape shape :
-         {with_strides(forward_shape(heads, {}), q, kv, kv, q, 0),
-          with_strides(backward_shape({kBlockRows, kBlockRows, heads.kv_heads}, heads), q, kv, kv,
-                       q, q)}) {
+    for (PlanShape shape : {with_strides(forward_shape(heads), q, kv, kv, q),
+                            backward_shape({kBlockRows, kBlockRows, heads.kv_heads}, heads)}) {
       if (shape.direction == Direction::backward) shape.mask = Mask::top_left;
       shape.max_q = kBlockRows;
       shape.max_kv = kBlockRows;
@@ -198,8 +223,13 @@ std::size_t CudnnAttention::Impl::workspace_bytes(std::int64_t max_tokens, std::
                                                   const AttentionHeads& heads) {
   planned_tokens_ = std::max<std::int64_t>(max_tokens, 1);
   planned_keys_ = std::max<std::int64_t>(max_keys, 1);
-  const BackwardSizes sizes =
-      backward_sizes(planned_tokens_, planned_keys_, heads, options_.backward_bytes);
+  BackwardSizes sizes = backward_sizes(planned_tokens_, planned_keys_, heads, Operands::in_place,
+                                       options_.backward_bytes);
+  // Room for copies where it is little: then rows may have any stride. Large runs have rows that
+  // can be used in place.
+  BackwardSizes copied = sizes;
+  copied.operands = Operands::copied;
+  if (backward_bytes(copied, heads) <= backward_bytes(sizes, heads) + kSpareBytes) sizes = copied;
   return persistent_bytes() + backward_bytes(sizes, heads);  // the forward pass needs less
 }
 
@@ -226,25 +256,32 @@ Arena CudnnAttention::Impl::scratch_arena() const {
 /// What was planned when this call fits into it, so that all calls share plans; else sizes near the
 /// call's own, as far as the workspace goes.
 BackwardSizes CudnnAttention::Impl::sizes_of_call(std::int64_t tokens, std::int64_t keys,
-                                                  const AttentionHeads& heads) const {
+                                                  const AttentionHeads& heads,
+                                                  Operands operands) const {
   const std::size_t available = workspace_bytes_ - std::min(workspace_bytes_, persistent_bytes());
   const auto fits = [&](const BackwardSizes& sizes) {
     return backward_bytes(sizes, heads) <= available;
   };
+  const auto planned = [&](std::int64_t some_tokens, std::int64_t some_keys) {
+    BackwardSizes sizes =
+        backward_sizes(some_tokens, some_keys, heads, Operands::in_place, options_.backward_bytes);
+    if (operands == Operands::copied) sizes.operands = operands;
+    return sizes;
+  };
   if (tokens <= planned_tokens_ && keys <= planned_keys_) {
-    const auto sizes =
-        backward_sizes(planned_tokens_, planned_keys_, heads, options_.backward_bytes);
+    const BackwardSizes sizes = planned(planned_tokens_, planned_keys_);
     if (fits(sizes)) return sizes;
   }
-  auto sizes = backward_sizes(cudnn::rounded_rows(tokens), cudnn::rounded_rows(keys), heads,
-                              options_.backward_bytes);
+  BackwardSizes sizes = planned(cudnn::rounded_rows(tokens), cudnn::rounded_rows(keys));
   if (fits(sizes)) return sizes;
-  sizes = backward_sizes(tokens, keys, heads, std::min(options_.backward_bytes, available));
+  sizes = backward_sizes(tokens, keys, heads, operands, available);
   LONGHAUL_CHECK(fits(sizes),
                  "attention backward of {} queries and {} keys, {} heads on {}, needs a workspace "
-                 "of {} bytes beside {} for tables; {} were given",
+                 "of {} bytes beside {} for tables{}; {} were given",
                  tokens, keys, heads.heads, heads.kv_heads, backward_bytes(sizes, heads),
-                 persistent_bytes(), workspace_bytes_);
+                 persistent_bytes(),
+                 operands == Operands::copied ? ", because its rows are not contiguous" : "",
+                 workspace_bytes_);
   return sizes;
 }
 
@@ -311,22 +348,33 @@ void CudnnAttention::Impl::forward(ConstMatrixView q, ConstMatrixView k, ConstMa
   if (segments.empty()) return;
   Arena arena = scratch_arena();
   auto* const lse_rows = arena.allocate_array<float>(q.rows * heads.heads, "attention.lse");
+  // One stride for both, as in the backward direction.
+  const bool in_place = q.stride == o.stride;
+  MatrixView q_copy;
+  MatrixView o_copy = o;
+  if (!in_place) {
+    q_copy = {arena.allocate(o.bytes(), "attention.q"), q.dtype, q.rows, q.cols};
+    o_copy = {arena.allocate(o.bytes(), "attention.o"), o.dtype, o.rows, o.cols};
+  }
   const PlanShape base =
-      with_strides(forward_shape(heads, {}), q.stride, k.stride, v.stride, o.stride, 0);
+      with_strides(forward_shape(heads), o_copy.stride, k.stride, v.stride, o_copy.stride);
   LastProgram& last = program_for(last_forward_, segments, base, stream);
-  statistics_.forward_calls = last.program.steps.size();
+  const Program& program = last.program;
+  statistics_.forward_calls = program.steps.size();
 
   PlanPointers tensors;
-  tensors.tensors = {at(q.data, 0, kBf16), at(k.data, 0, kBf16), at(v.data, 0, kBf16), o.data,
-                     lse_rows};
+  tensors.tensors = {at(q.data), at(k.data), at(v.data), o_copy.data, lse_rows};
+  if (!in_place) {
+    copy_rows(q, q_copy, program.q_ranges, stream);
+    tensors.tensors[cudnn::kQ] = q_copy.data;
+  }
   const std::size_t left = workspace_bytes_ - persistent_bytes() - arena.used();
   auto* const rest = static_cast<std::byte*>(arena.allocate(0, "attention.plan"));
-  for (const Pass& pass : last.program.passes) {
-    run_pass(last, pass, tensors, rest, left, stream);
-    for (const RowRange& range : pass.q_ranges) {
-      kernels::lse_to_heads(lse_rows + range.begin * heads.heads, range.count, heads.heads,
-                            lse + range.begin, lse_stride, stream);
-    }
+  for (const Pass& pass : program.passes) run_pass(last, pass, tensors, rest, left, stream);
+  if (!in_place) copy_rows(o_copy, o, program.q_ranges, stream);
+  for (const RowRange& range : program.q_ranges) {
+    kernels::lse_to_heads(lse_rows + range.begin * heads.heads, range.count, heads.heads,
+                          lse + range.begin, lse_stride, stream);
   }
 }
 
@@ -346,62 +394,74 @@ void CudnnAttention::Impl::backward(ConstMatrixView q, ConstMatrixView k, ConstM
                  "attention: dq is {}, dk {} and dv {}", name_of(dq.dtype), name_of(dk.dtype),
                  name_of(dv.dtype));
   if (segments.empty()) return;
-  const BackwardSizes sizes = sizes_of_call(q.rows, k.rows, heads);
+  const BackwardSizes sizes =
+      sizes_of_call(q.rows, k.rows, heads, operands_of(q, k, v, o, d_o, heads));
+  const bool in_place = sizes.operands == Operands::in_place;
   Arena arena = scratch_arena();
   const BackwardScratch scratch =
       backward_scratch(sizes, heads, arena, workspace_bytes_ - persistent_bytes());
-  const PlanShape base = with_strides(backward_shape(sizes, heads), q.stride, k.stride, v.stride,
-                                      o.stride, d_o.stride);
+  PlanShape base = backward_shape(sizes, heads);
+  if (in_place) base = with_strides(base, q.stride, k.stride, v.stride, o.stride);
   LastProgram& last = program_for(last_backward_, segments, base, stream);
+  const Program& program = last.program;
   const int parts = heads.kv_heads / sizes.kv_heads;
-  statistics_.backward_calls = last.program.steps.size() * static_cast<std::size_t>(parts);
+  statistics_.backward_calls = program.steps.size() * static_cast<std::size_t>(parts);
 
-  for (const Pass& pass : last.program.passes) {
-    if (pass.mask != Mask::top_left) continue;  // every segment is in one of those
-    for (const RowRange& range : pass.q_ranges) {
-      kernels::lse_to_rows(lse + range.begin, lse_stride, range.count, heads.heads,
-                           scratch.lse_rows + range.begin * heads.heads, stream);
-    }
+  for (const RowRange& range : program.q_ranges) {
+    kernels::lse_to_rows(lse + range.begin, lse_stride, range.count, heads.heads,
+                         scratch.lse_rows + range.begin * heads.heads, stream);
   }
   const std::int64_t q_cols = base.strides[cudnn::kDQ];
   const std::int64_t kv_cols = base.strides[cudnn::kDK];
-  // cuDNN may write dq where it belongs when its temporary in fp32, which is laid out the same way,
-  // has the planned size.
-  const bool direct = parts == 1 && dq.stride == q_cols && accepts(dq);
-  const auto dkv_op =
-      write_dkv == Write::accumulate ? kernels::RowsOp::add_f32 : kernels::RowsOp::copy_bf16;
+  const auto query_rows = [&](std::byte* data) {
+    return MatrixView(data, DType::bf16, q.rows, q_cols);
+  };
+  const auto key_rows = [&](std::byte* data) {
+    return MatrixView(data, DType::bf16, k.rows, kv_cols);
+  };
+  // cuDNN may write dq where it belongs when its rows are like those of q.
+  const bool direct = in_place && dq.stride == q_cols && accepts(dq);
+  const RowsOp dkv_op = write_dkv == Write::accumulate ? RowsOp::add_f32 : RowsOp::copy_bf16;
   for (int part = 0; part < parts; ++part) {
-    const std::int64_t q_col = part * q_cols;
-    const std::int64_t kv_col = part * kv_cols;
+    const auto q_part = [&](auto view) { return view.col_range(part * q_cols, q_cols); };
+    const auto kv_part = [&](auto view) { return view.col_range(part * kv_cols, kv_cols); };
     PlanPointers tensors;
-    tensors.tensors[cudnn::kQ] = at(q.data, q_col, kBf16);
-    tensors.tensors[cudnn::kK] = at(k.data, kv_col, kBf16);
-    tensors.tensors[cudnn::kV] = at(v.data, kv_col, kBf16);
-    tensors.tensors[cudnn::kO] = at(o.data, q_col, kBf16);
-    tensors.tensors[cudnn::kStats] = scratch.lse_rows + part * base.heads;
-    tensors.tensors[cudnn::kDO] = at(d_o.data, q_col, kBf16);
-    tensors.tensors[cudnn::kDK] = scratch.dk;
-    tensors.tensors[cudnn::kDV] = scratch.dv;
-    for (const Pass& pass : last.program.passes) {
+    const auto set = [&](cudnn::Tensor tensor, const void* data) {
+      tensors.tensors[tensor] = at(data);
+    };
+    if (in_place) {
+      set(cudnn::kQ, q.data);
+      set(cudnn::kK, k.data);
+      set(cudnn::kV, v.data);
+      set(cudnn::kO, o.data);
+      set(cudnn::kDO, d_o.data);
+    } else {
+      copy_rows(q_part(q), query_rows(scratch.q), program.q_ranges, stream);
+      copy_rows(q_part(o), query_rows(scratch.o), program.q_ranges, stream);
+      copy_rows(q_part(d_o), query_rows(scratch.d_o), program.q_ranges, stream);
+      copy_rows(kv_part(k), key_rows(scratch.k), program.kv_ranges, stream);
+      copy_rows(kv_part(v), key_rows(scratch.v), program.kv_ranges, stream);
+      set(cudnn::kQ, scratch.q);
+      set(cudnn::kK, scratch.k);
+      set(cudnn::kV, scratch.v);
+      set(cudnn::kO, scratch.o);
+      set(cudnn::kDO, scratch.d_o);
+    }
+    set(cudnn::kStats, scratch.lse_rows + part * base.heads);
+    set(cudnn::kDK, scratch.dk);
+    set(cudnn::kDV, scratch.dv);
+    for (const Pass& pass : program.passes) {
       const bool first = pass.mask == Mask::top_left;  // of these rows of dq
       const bool to_dq = first && direct;
-      tensors.tensors[cudnn::kDQ] = to_dq ? dq.data : scratch.dq;
+      set(cudnn::kDQ, to_dq ? dq.data : scratch.dq);
       run_pass(last, pass, tensors, scratch.plan, scratch.plan_bytes, stream);
-      for (const RowRange& range : pass.q_ranges) {
-        if (to_dq) break;
-        const kernels::MovedRows moved{
-            reinterpret_cast<const __nv_bfloat16*>(at(scratch.dq, range.begin * q_cols, kBf16)),
-            q_cols, at(dq.data, range.begin * dq.stride + q_col, kBf16), dq.stride};
-        kernels::move_rows(moved, range.count, q_cols,
-                           first ? kernels::RowsOp::copy_bf16 : kernels::RowsOp::add_bf16, stream);
+      if (!to_dq) {
+        move_rows(query_rows(scratch.dq), q_part(dq), pass.q_ranges,
+                  first ? RowsOp::copy_bf16 : RowsOp::add_bf16, stream);
       }
       for (const RowRange& range : pass.kv_ranges) {
-        const auto moved = [&](const std::byte* from, const MatrixView& to) {
-          return kernels::MovedRows{
-              reinterpret_cast<const __nv_bfloat16*>(at(from, range.begin * kv_cols, kBf16)),
-              kv_cols, at(to.data, range.begin * to.stride + kv_col, size_of(to.dtype)), to.stride};
-        };
-        kernels::move_rows(moved(scratch.dk, dk), moved(scratch.dv, dv), range.count, kv_cols,
+        kernels::move_rows(moved(key_rows(scratch.dk), kv_part(dk), range),
+                           moved(key_rows(scratch.dv), kv_part(dv), range), range.count, kv_cols,
                            dkv_op, stream);
       }
     }
@@ -422,7 +482,7 @@ std::string CudnnAttention::problem(const AttentionHeads& heads) const {
 
 bool CudnnAttention::accepts(const ConstMatrixView& view) {
   return view.dtype == DType::bf16 && reinterpret_cast<std::uintptr_t>(view.data) % 16 == 0 &&
-         view.stride * static_cast<std::int64_t>(kBf16) % 16 == 0;
+         view.stride * 2 % 16 == 0;
 }
 
 std::size_t CudnnAttention::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,

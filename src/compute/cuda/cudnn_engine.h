@@ -17,8 +17,9 @@ std::string cudnn_problem();
 /// by our own kernel, all at once, for what remains: short documents, segments of context-parallel
 /// ranks, other head sizes than 64 and 128, rows that are not aligned to 16 bytes.
 ///
-/// Several documents in one call of cuDNN 9.19, at offsets of a table, gave wrong gradients of
-/// queries in the later documents, and ended in illegal instructions; one document a call is right.
+/// Several documents in one call of cuDNN 9.19 gave wrong gradients of queries in the later
+/// documents, and ended in illegal instructions. CudnnAttention now gives q and dq one row stride,
+/// which is what it was; until a GPU has shown that to be enough, one document a call.
 class CudnnEngine final : public AttentionEngine {
  public:
   CudnnEngine() = default;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <exception>
-#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -150,15 +149,10 @@ void guarded(const PlanShape& shape, const char* step, const Work& work) {
 }
 
 /// Everything up to the compilation.
-void prepare(feg::Graph& graph, const Handle& handle, const PlanShape& shape,
-             const std::shared_ptr<fe::KernelCache>& kernels) {
+void prepare(feg::Graph& graph, const Handle& handle, const PlanShape& shape) {
   graph.set_io_data_type(fe::DataType_t::BFLOAT16)
       .set_intermediate_data_type(fe::DataType_t::FLOAT)
       .set_compute_data_type(fe::DataType_t::FLOAT);
-  if (kernels != nullptr) {
-    graph.set_dynamic_shape_enabled(true);
-    graph.set_kernel_cache(kernels);
-  }
   if (shape.direction == Direction::forward) {
     describe_forward(graph, shape);
   } else {
@@ -170,54 +164,26 @@ void prepare(feg::Graph& graph, const Handle& handle, const PlanShape& shape,
   check(graph.check_support(handle.get()), "check_support", shape);
 }
 
-/// cuDNN 9.19 makes the same machine code for every length and batch, and from 9.18 on can be told
-/// to keep it, but only in the forward direction.
-bool shares_kernels(const PlanShape& shape) {
-  return shape.direction == Direction::forward && library_version() >= 91800;
-}
-
 }  // namespace
 
 struct Plan::Graph {
   feg::Graph graph;
 };
 
-struct KernelCaches::Impl {
-  /// For shapes that differ in lengths and batch only; null where sharing turned out not to work.
-  std::map<PlanShape, std::shared_ptr<fe::KernelCache>> caches;
-};
-
-KernelCaches::KernelCaches() : impl_(std::make_unique<Impl>()) {}
-KernelCaches::~KernelCaches() = default;
-
-Plan::Plan(const Handle& handle, const PlanShape& shape, KernelCaches& caches) : shape_(shape) {
-  const auto build = [&](const std::shared_ptr<fe::KernelCache>& kernels) {
-    graph_ = std::make_unique<Graph>();
-    feg::Graph& graph = graph_->graph;
-    guarded(shape, "building a plan", [&] {
-      prepare(graph, handle, shape, kernels);
-      check(graph.build_plans(handle.get(), fe::BuildPlanPolicy_t::HEURISTICS_CHOICE),
-            "build_plans", shape);
-      std::int64_t bytes = 0;
-      check(graph.get_workspace_size(bytes), "get_workspace_size", shape);
-      workspace_bytes_ = static_cast<std::size_t>(bytes);
-    });
-  };
-  if (shares_kernels(shape)) {
-    PlanShape key = shape;
-    key.batch = key.max_q = key.max_kv = 0;
-    const auto [entry, is_new] = caches.impl_->caches.try_emplace(key);
-    if (is_new) entry->second = std::make_shared<fe::KernelCache>();
-    if (entry->second != nullptr) {
-      try {
-        build(entry->second);
-        return;
-      } catch (const InternalError&) {
-        entry->second = nullptr;
-      }
-    }
-  }
-  build(nullptr);
+// cuDNN 9.19 makes the same machine code for every length and batch, and its kernel cache saves
+// compiling it again in the forward direction. But plans that share a cache gave NaN in all but as
+// many segments as the batch had with which the cache was begun: do not use it.
+Plan::Plan(const Handle& handle, const PlanShape& shape)
+    : shape_(shape), graph_(std::make_unique<Graph>()) {
+  feg::Graph& graph = graph_->graph;
+  guarded(shape, "building a plan", [&] {
+    prepare(graph, handle, shape);
+    check(graph.build_plans(handle.get(), fe::BuildPlanPolicy_t::HEURISTICS_CHOICE), "build_plans",
+          shape);
+    std::int64_t bytes = 0;
+    check(graph.get_workspace_size(bytes), "get_workspace_size", shape);
+    workspace_bytes_ = static_cast<std::size_t>(bytes);
+  });
 }
 
 Plan::~Plan() = default;
@@ -227,7 +193,7 @@ Plan& Plan::operator=(Plan&&) noexcept = default;
 void Plan::check_support(const Handle& handle, const PlanShape& shape) {
   guarded(shape, "checking support", [&] {
     feg::Graph graph;
-    prepare(graph, handle, shape, nullptr);
+    prepare(graph, handle, shape);
   });
 }
 

@@ -23,25 +23,11 @@ struct PlanPointers {
   void* workspace = nullptr;  // workspace_bytes(), aligned to 256 bytes
 };
 
-/// Compiled kernels that plans of several lengths and batches share, where cuDNN can share them.
-class KernelCaches {
- public:
-  KernelCaches();
-  ~KernelCaches();
-  KernelCaches(const KernelCaches&) = delete;
-  KernelCaches& operator=(const KernelCaches&) = delete;
-
- private:
-  friend class Plan;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
 class Plan {
  public:
-  /// Throws InternalError with cuDNN's reason when it has no plan for this shape. Compiling the
-  /// kernel takes about a second, a shared one some hundredths.
-  Plan(const Handle& handle, const PlanShape& shape, KernelCaches& caches);
+  /// Throws InternalError with cuDNN's reason when it has no plan for this shape. Takes about a
+  /// second, because cuDNN compiles the kernel.
+  Plan(const Handle& handle, const PlanShape& shape);
   ~Plan();
   Plan(Plan&&) noexcept;
   Plan& operator=(Plan&&) noexcept;

@@ -89,9 +89,10 @@ void append_calls(std::vector<Part> parts, Mask mask, std::int32_t max_q, BatchP
   for (const auto& [count, batch] : batches_of(parts.size(), padding)) {
     const auto first = parts.begin() + static_cast<std::ptrdiff_t>(begin);
     Group group{mask, {first, first + count}, batch, max_q, max_q};
-    // Squares have q_len keys; one class for both keeps their plans few.
-    if (mask != Mask::top_left) group.max_kv = length_bucket(longest_kv(group.parts));
-    if (mask == Mask::bottom_right) group.max_kv = std::max(group.max_kv, max_q);
+    // One class for both lengths where the keys allow it. The forward grid does not depend on the
+    // number of keys, and of rectangles there are few.
+    const std::int32_t keys = longest_kv(group.parts);
+    if (mask == Mask::none || keys > max_q) group.max_kv = coarse_bucket(keys);
     groups.push_back(std::move(group));
     begin += static_cast<std::size_t>(count);
   }
@@ -124,7 +125,7 @@ std::vector<Group> group_by_length(std::vector<Part> parts, Mask mask, const Gro
 /// calls between shapes would gain nothing.
 std::vector<Group> group_by_shape(std::vector<Part> parts, const GroupingRules& rules) {
   const auto shape = [](const Part& part) {
-    return std::pair(-length_bucket(part.q_len), -length_bucket(part.kv_len));
+    return std::pair(-coarse_bucket(part.q_len), -coarse_bucket(part.kv_len));
   };
   std::sort(parts.begin(), parts.end(), [&](const Part& a, const Part& b) {
     return std::pair(shape(a), a.q_begin) < std::pair(shape(b), b.q_begin);
@@ -182,6 +183,12 @@ void append_passes(std::vector<Part> parts, Mask mask, const GroupingRules& rule
 std::int32_t length_bucket(std::int32_t length) {
   const auto blocks = static_cast<std::uint32_t>(blocks_of(std::max(length, 1)));
   return static_cast<std::int32_t>(std::bit_ceil(blocks)) * kBlockRows;
+}
+
+std::int32_t coarse_bucket(std::int32_t length) {
+  std::int32_t bucket = 4 * kBlockRows;
+  while (bucket < length) bucket *= 4;
+  return bucket;
 }
 
 std::vector<RowRange> merged(std::vector<RowRange> ranges) {

@@ -73,6 +73,9 @@ inline constexpr std::int32_t kMaxBatch = 512;
 /// The power of two >= length, at least kBlockRows.
 [[nodiscard]] std::int32_t length_bucket(std::int32_t length);
 
+/// 512, 2048, 8192, ... >= length: where room to spare costs little, fewer plans are worth more.
+[[nodiscard]] std::int32_t coarse_bucket(std::int32_t length);
+
 /// Sorted and merged where they touch or overlap; empty ones vanish.
 [[nodiscard]] std::vector<RowRange> merged(std::vector<RowRange> ranges);
 

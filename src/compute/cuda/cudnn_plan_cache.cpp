@@ -13,7 +13,7 @@ const Plan& PlanCache::get(const PlanShape& shape, cudaStream_t stream) {
   const auto found = plans_.find(shape);
   if (found != plans_.end()) return found->second;
   const Stopwatch watch;
-  const auto made = plans_.try_emplace(shape, handle(stream), shape, kernels_).first;
+  const auto made = plans_.try_emplace(shape, handle(stream), shape).first;
   build_seconds_ += watch.seconds();
   return made->second;
 }

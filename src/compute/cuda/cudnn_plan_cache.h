@@ -25,7 +25,6 @@ class PlanCache {
 
  private:
   Handle handle_;
-  KernelCaches kernels_;
   std::map<PlanShape, Plan> plans_;
   double build_seconds_ = 0.0;
 };

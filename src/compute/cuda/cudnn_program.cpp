@@ -20,7 +20,15 @@ class Builder {
         {mask, begin, program_.steps.size(), std::move(q_ranges), std::move(kv_ranges)});
   }
 
-  [[nodiscard]] Program finish() && { return std::move(program_); }
+  [[nodiscard]] Program finish(std::span<const AttentionSegment> segments) && {
+    for (const AttentionSegment& s : segments) {
+      program_.q_ranges.push_back({s.q_begin, s.q_len});
+      program_.kv_ranges.push_back({s.kv_begin, s.kv_len});
+    }
+    program_.q_ranges = merged(std::move(program_.q_ranges));
+    program_.kv_ranges = merged(std::move(program_.kv_ranges));
+    return std::move(program_);
+  }
 
  private:
   void append_step(const Group& group) {
@@ -58,13 +66,10 @@ Program make_program(std::span<const AttentionSegment> segments, const PlanShape
       builder.append_pass(pass.mask, pass.groups, std::move(pass.q_ranges),
                           std::move(pass.kv_ranges));
     }
-    return std::move(builder).finish();
+  } else {
+    builder.append_pass(Mask::bottom_right, forward_groups(segments, rules), {}, {});
   }
-  std::vector<RowRange> q_ranges;
-  for (const AttentionSegment& s : segments) q_ranges.push_back({s.q_begin, s.q_len});
-  builder.append_pass(Mask::bottom_right, forward_groups(segments, rules),
-                      merged(std::move(q_ranges)), {});
-  return std::move(builder).finish();
+  return std::move(builder).finish(segments);
 }
 
 }  // namespace longhaul::cudnn

@@ -23,8 +23,8 @@ struct Pass {
   Mask mask;
   std::size_t begin;  // steps begin .. end - 1
   std::size_t end;
-  std::vector<RowRange> q_ranges;   // rows of all their queries, merged
-  std::vector<RowRange> kv_ranges;  // rows of all their keys
+  std::vector<RowRange> q_ranges;   // rows of dq that they write, merged
+  std::vector<RowRange> kv_ranges;  // rows of dk and dv that they write
 };
 
 /// What a call does for one list of segments. The metadata is cut into rounds that fit the device
@@ -32,6 +32,8 @@ struct Pass {
 struct Program {
   std::vector<Step> steps;
   std::vector<Pass> passes;
+  std::vector<RowRange> q_ranges;   // rows of all segments' queries, merged
+  std::vector<RowRange> kv_ranges;  // rows of all segments' keys
   std::vector<std::vector<std::byte>> rounds;
 };
 

@@ -28,10 +28,11 @@ PlanShape backward_shape(const BackwardSizes& sizes, const AttentionHeads& heads
   shape.scale = heads.scale;
   shape.total_q = sizes.tokens;
   shape.total_kv = sizes.keys;
+  const std::int64_t q_cols = std::int64_t{shape.heads} * heads.head_dim;
+  const std::int64_t kv_cols = std::int64_t{shape.kv_heads} * heads.head_dim;
+  shape.strides[kQ] = shape.strides[kO] = shape.strides[kDO] = shape.strides[kDQ] = q_cols;
+  shape.strides[kK] = shape.strides[kV] = shape.strides[kDK] = shape.strides[kDV] = kv_cols;
   shape.strides[kStats] = heads.heads;
-  shape.strides[kDQ] = std::int64_t{shape.heads} * heads.head_dim;
-  shape.strides[kDK] = std::int64_t{shape.kv_heads} * heads.head_dim;
-  shape.strides[kDV] = shape.strides[kDK];
   return shape;
 }
 
@@ -42,12 +43,13 @@ std::size_t backward_bytes(const BackwardSizes& sizes, const AttentionHeads& hea
 }
 
 BackwardSizes backward_sizes(std::int64_t tokens, std::int64_t keys, const AttentionHeads& heads,
-                             std::size_t most_bytes) {
-  BackwardSizes sizes{tokens, keys, heads.kv_heads};
+                             Operands operands, std::size_t most_bytes) {
+  BackwardSizes sizes{tokens, keys, heads.kv_heads, operands};
   while (sizes.kv_heads > 1 && backward_bytes(sizes, heads) > most_bytes) {
     do {
       --sizes.kv_heads;
     } while (heads.kv_heads % sizes.kv_heads != 0);
+    sizes.operands = Operands::copied;
   }
   return sizes;
 }
@@ -67,6 +69,13 @@ BackwardScratch backward_scratch(const BackwardSizes& sizes, const AttentionHead
   scratch.dq = take(sizes.tokens, q_cols, 2, "attention.dq");
   scratch.dk = take(sizes.keys, kv_cols, 2, "attention.dk");
   scratch.dv = take(sizes.keys, kv_cols, 2, "attention.dv");
+  if (sizes.operands == Operands::copied) {
+    scratch.q = take(sizes.tokens, q_cols, 2, "attention.q");
+    scratch.o = take(sizes.tokens, q_cols, 2, "attention.o");
+    scratch.d_o = take(sizes.tokens, q_cols, 2, "attention.d_o");
+    scratch.k = take(sizes.keys, kv_cols, 2, "attention.k");
+    scratch.v = take(sizes.keys, kv_cols, 2, "attention.v");
+  }
   if (!arena.measuring()) {
     scratch.plan_bytes = bytes - arena.used();
     scratch.plan = static_cast<std::byte*>(arena.allocate(0, "attention.plan"));
