@@ -43,8 +43,7 @@ std::filesystem::path gemm_file(const std::string& flag) {
 AttentionChoice attention_choice(const std::string& text) {
   if (text == "auto") return AttentionChoice::automatic;
   if (text == "cudnn") return AttentionChoice::cudnn;
-  if (text == "flash") return AttentionChoice::flash;
-  user_error("--attention_backend {}: choose auto, cudnn or flash", text);
+  return AttentionChoice::flash;  // make_backend() refuses anything else
 }
 
 std::unique_ptr<Backend> make_cuda(const TrainOptions& options, Coordinator& coordinator) {
@@ -82,6 +81,13 @@ std::unique_ptr<Backend> make_backend(const TrainOptions& options, Coordinator& 
   coordinator.together([&] {
     if (options.backend != "auto" && options.backend != "cpu" && options.backend != "cuda") {
       user_error("--backend {}: choose auto, cpu or cuda", options.backend);
+    }
+    const std::string& attention = options.attention_backend;
+    if (attention != "auto" && attention != "cudnn" && attention != "flash") {
+      user_error("--attention_backend {}: choose auto, cudnn or flash", attention);
+    }
+    if (options.ranks_per_gpu < 1) {
+      user_error("--ranks_per_gpu {}: must be at least 1", options.ranks_per_gpu);
     }
 #if !LONGHAUL_HAS_CUDA
     if (options.backend == "cuda") {

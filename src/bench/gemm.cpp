@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "bench/kernels.h"
 #include "bench/workbench.h"
+#include "model/loss_head.h"
 
 namespace longhaul::bench {
 namespace {
@@ -26,7 +26,7 @@ std::vector<Linear> linears(const ModelConfig& config, const LocalSizes& sizes, 
   const std::int64_t layers = sizes.layers;
   const bool bias = config.qkv_bias;
   const bool residual = sizes.tp == 1;  // else it is added after summing over TP
-  const std::int64_t rows = head_rows(sizes, dtype, tokens);
+  const std::int64_t rows = LossHead::chunk_rows(sizes, dtype, tokens);
   return {
       {"q", tokens, sizes.q_cols, h, layers, bias},
       {"kv", tokens, 2 * sizes.kv_cols, h, layers, bias, false, Write::accumulate},

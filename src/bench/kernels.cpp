@@ -6,12 +6,6 @@
 
 namespace longhaul::bench {
 
-std::int64_t head_rows(const LocalSizes& sizes, DType dtype, std::int64_t tokens) {
-  constexpr std::int64_t kLogitsBytes = std::int64_t{512} << 20;
-  const auto width = static_cast<std::int64_t>(size_of(dtype));
-  return std::clamp<std::int64_t>(kLogitsBytes / (sizes.vocab_rows * width), 1, tokens);
-}
-
 void KernelSuite::measure_copying(std::size_t bytes) {
   struct Set {
     Tensor from, to;

@@ -22,7 +22,4 @@ struct KernelOptions {
 void bench_kernels(Backend& backend, const LocalSizes& sizes, const KernelOptions& options,
                    Report& report);
 
-/// Rows of logits that the loss head takes at a time: 512 MiB of them.
-std::int64_t head_rows(const LocalSizes& sizes, DType dtype, std::int64_t tokens);
-
 }  // namespace longhaul::bench

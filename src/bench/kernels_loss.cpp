@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "bench/kernel_suite.h"
+#include "model/loss_head.h"
 
 namespace longhaul::bench {
 namespace {
@@ -129,7 +130,7 @@ void weighted_sum(KernelSuite& suite) {
 }  // namespace
 
 void bench_loss(KernelSuite& suite) {
-  const std::int64_t rows = head_rows(suite.sizes, suite.dtype, suite.tokens.local);
+  const std::int64_t rows = LossHead::chunk_rows(suite.sizes, suite.dtype, suite.tokens.local);
   rows_of_the_head(suite, rows);
   cross_entropy(suite, rows);
   weighted_sum(suite);

@@ -116,8 +116,8 @@ class MpiCoordinator final : public Coordinator {
 
 MpiRuntime::MpiRuntime() {
   int provided = 0;
-  // Only one thread calls MPI at a time, but it need not be the main thread (checkpoint writer).
-  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
+  // The checkpoint writer's thread only touches files; the main thread alone calls MPI.
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 

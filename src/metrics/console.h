@@ -54,7 +54,8 @@ struct CheckpointReport {
   std::int64_t step = 0;
   std::string path;
   std::int64_t bytes = 0;
-  double seconds = 0.0;
+  double seconds = 0.0;          // that writing it took
+  double blocked_seconds = 0.0;  // that training waited for it
 };
 
 enum class RunEnd : std::uint8_t { complete, interrupted };

@@ -12,6 +12,11 @@ constexpr std::int64_t kLogitsChunkBytes = std::int64_t{512} << 20;
 
 }  // namespace
 
+std::int64_t LossHead::chunk_rows(const LocalSizes& sizes, DType dtype, std::int64_t local_tokens) {
+  const auto width = static_cast<std::int64_t>(size_of(dtype));
+  return std::clamp<std::int64_t>(kLogitsChunkBytes / (sizes.vocab_rows * width), 1, local_tokens);
+}
+
 LossHead::LossHead(const ModelContext& context, std::int64_t max_tokens, Arena& arena)
     : context_(context), final_norm_(context.table.find(ParameterRole::final_norm)) {
   const LocalSizes& sizes = context.sizes;
@@ -20,8 +25,7 @@ LossHead::LossHead(const ModelContext& context, std::int64_t max_tokens, Arena& 
 
   const TokenCounts tokens(max_tokens, sizes);
   const auto width = static_cast<std::int64_t>(size_of(context.dtype()));
-  chunk_rows_ =
-      std::clamp<std::int64_t>(kLogitsChunkBytes / (sizes.vocab_rows * width), 1, tokens.local);
+  chunk_rows_ = chunk_rows(sizes, context.dtype(), tokens.local);
   const auto activation = [&](std::int64_t rows, std::int64_t cols, const char* label) {
     return arena.allocate(static_cast<std::size_t>(rows * cols * width), label);
   };

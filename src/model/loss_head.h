@@ -14,6 +14,9 @@ class LossHead {
  public:
   LossHead(const ModelContext& context, std::int64_t max_tokens, Arena& arena);
 
+  /// Rows that go through the projection at a time, for up to local_tokens of them.
+  static std::int64_t chunk_rows(const LocalSizes& sizes, DType dtype, std::int64_t local_tokens);
+
   /// hidden [sharded, H] -> nll() of the batch's loss rows.
   void forward(const DeviceBatch& batch, const LayerScratch& scratch, ConstMatrixView hidden) const;
 

@@ -95,6 +95,8 @@ std::string TrainOptions::to_json() const {
   json["loss_scale"] = loss_scale;
   json["strict"] = strict;
   json["backend"] = backend;
+  json["attention_backend"] = attention_backend;
+  json["deterministic"] = deterministic;
   json["micro_bs"] = micro_bs;
   json["global_bs"] = global_bs;
   json["recompute_granularity"] = recompute_granularity;

@@ -158,8 +158,8 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   writer.save_total_limit = options_.save_total_limit;
   writer.warn = [this](const std::string& text) { notify(text); };
   writer.completed = [this](const CompletedCheckpoint& done) {
-    reporter_->checkpoint(
-        {done.step, done.directory.string(), done.bytes, done.background_seconds});
+    reporter_->checkpoint({done.step, done.directory.string(), done.bytes, done.background_seconds,
+                           snapshot_seconds_ + done.blocked_seconds});
   };
   writer_ = std::make_unique<CheckpointWriter>(runtime_.coordinator, std::move(writer));
 }
@@ -275,10 +275,12 @@ void Trainer::save_checkpoint() {
   const Stopwatch watch;
   if (reporter_ != nullptr) reporter_->sync();
   writer_->finish();  // the snapshot's memory is its until then
+  const Stopwatch copying;
   CheckpointContents contents;
   contents.step = state_.step;
   contents.metadata = to_metadata(state_, record());
   contents.slabs = snapshot_->take();
+  snapshot_seconds_ = copying.seconds();
   writer_->write(std::move(contents));
   checkpoint_seconds_ += watch.seconds();
 }

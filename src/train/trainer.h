@@ -76,6 +76,7 @@ class Trainer {
   std::unique_ptr<RunReporter> reporter_;  // on rank 0
   RunState state_;
   double checkpoint_seconds_ = 0.0;  // waited for since the last step's report
+  double snapshot_seconds_ = 0.0;    // that the last checkpoint's copy to host memory took
   std::int64_t peak_memory_ = 0;
 };
 

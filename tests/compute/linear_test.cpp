@@ -83,8 +83,9 @@ TEST_P(LinearTest, BackwardInputOverwritesOrAccumulates) {
     const DeviceMatrix sum = upload(before, row_gap(s.rows, 1));
     backend_->linear_backward_input(device_dy.view(), device_w.view(), sum.view(),
                                     Write::accumulate);
-    expect_close(sum.download(), reference::sum(before, expected), stepwise_tolerance(),
-                 "dx accumulated");
+    // Some products of the library are rounded before what is there is added.
+    expect_close(sum.download(), reference::sum(before, expected),
+                 (dtype_ == DType::bf16 ? 2 : 1) * tolerance(), "dx accumulated");
   }
 }
 

@@ -1,23 +1,21 @@
 #include "compute/cuda/cuda_backend.h"
+#include "kernels/view_checks.cuh"
 
 namespace longhaul::cuda {
 namespace {
 
-void check_matrix(const ConstMatrixView& m, std::int64_t rows, std::int64_t cols,
-                  const char* name) {
-  LONGHAUL_CHECK(m.rows == rows && m.cols == cols && m.stride >= m.cols,
-                 "attention: {} is [{}, {}] with stride {}, expected [{}, {}]", name, m.rows,
-                 m.cols, m.stride, rows, cols);
-}
+using kernels::check_view;
+
+constexpr const char* kOp = "attention";
 
 void check_attention(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                      std::span<const AttentionSegment> segments, const AttentionHeads& heads) {
   LONGHAUL_CHECK(heads.kv_heads > 0 && heads.heads % heads.kv_heads == 0,
                  "attention: {} heads on {} key/value heads", heads.heads, heads.kv_heads);
   const std::int64_t dim = heads.head_dim;
-  check_matrix(q, q.rows, heads.heads * dim, "q");
-  check_matrix(k, k.rows, heads.kv_heads * dim, "k");
-  check_matrix(v, k.rows, heads.kv_heads * dim, "v");
+  check_view(q, DType::bf16, q.rows, heads.heads * dim, kOp, "q");
+  check_view(k, DType::bf16, k.rows, heads.kv_heads * dim, kOp, "k");
+  check_view(v, DType::bf16, k.rows, heads.kv_heads * dim, kOp, "v");
   for (const AttentionSegment& s : segments) {
     LONGHAUL_CHECK(s.q_begin >= 0 && s.q_len >= 1 && s.q_begin + s.q_len <= q.rows,
                    "attention: queries {} + {} of {}", s.q_begin, s.q_len, q.rows);
@@ -42,7 +40,7 @@ void CudaBackend::attention_forward(ConstMatrixView q, ConstMatrixView k, ConstM
                                     std::span<const AttentionSegment> segments,
                                     const AttentionHeads& heads, MatrixView o, float* lse) {
   check_attention(q, k, v, segments, heads);
-  check_matrix(o, q.rows, q.cols, "o");
+  check_view(o, DType::bf16, q.rows, q.cols, kOp, "o");
   attention_->forward(q, k, v, segments, heads, o, lse, stream_.get());
 }
 
@@ -52,15 +50,12 @@ void CudaBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, Const
                                      const AttentionHeads& heads, MatrixView dq, MatrixView dk,
                                      MatrixView dv, Write write_dkv) {
   check_attention(q, k, v, segments, heads);
-  check_matrix(o, q.rows, q.cols, "o");
-  check_matrix(d_o, q.rows, q.cols, "d_o");
-  check_matrix(dq, q.rows, q.cols, "dq");
-  check_matrix(dk, k.rows, k.cols, "dk");
-  check_matrix(dv, k.rows, k.cols, "dv");
-  const DType expected = write_dkv == Write::accumulate ? DType::f32 : DType::bf16;
-  LONGHAUL_CHECK(dk.dtype == expected && dv.dtype == expected,
-                 "attention: dk is {} and dv {}, expected {}", name_of(dk.dtype), name_of(dv.dtype),
-                 name_of(expected));
+  check_view(o, DType::bf16, q.rows, q.cols, kOp, "o");
+  check_view(d_o, DType::bf16, q.rows, q.cols, kOp, "d_o");
+  check_view(dq, DType::bf16, q.rows, q.cols, kOp, "dq");
+  const DType dkv_type = write_dkv == Write::accumulate ? DType::f32 : DType::bf16;
+  check_view(dk, dkv_type, k.rows, k.cols, kOp, "dk");
+  check_view(dv, dkv_type, k.rows, k.cols, kOp, "dv");
   attention_->backward(q, k, v, o, lse, d_o, segments, heads, dq, dk, dv, write_dkv, stream_.get());
 }
 

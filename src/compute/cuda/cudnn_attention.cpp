@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "compute/cuda/cudnn_library.h"
-#include "compute/cuda/cudnn_pinned_ring.h"
 #include "compute/cuda/cudnn_plan_cache.h"
 #include "compute/cuda/cudnn_program.h"
 #include "compute/cuda/cudnn_sizes.h"
+#include "compute/cuda/pinned_ring.h"
 #include "core/cuda_check.h"
 #include "kernels/attention_rows.h"
 
@@ -128,7 +128,7 @@ class CudnnAttention::Impl {
 
   std::byte* workspace_ = nullptr;
   std::size_t workspace_bytes_ = 0;
-  std::unique_ptr<cudnn::PinnedRing> ring_;
+  std::unique_ptr<cuda::PinnedRing> ring_;
   LastProgram last_forward_;
   LastProgram last_backward_;
 };
@@ -242,8 +242,7 @@ void CudnnAttention::Impl::set_workspace(void* data, std::size_t bytes) {
   last_backward_.region = workspace_ == nullptr ? nullptr : workspace_ + kRegionBytes;
   last_forward_.resident = SIZE_MAX;
   last_backward_.resident = SIZE_MAX;
-  if (data != nullptr && ring_ == nullptr)
-    ring_ = std::make_unique<cudnn::PinnedRing>(kRegionBytes);
+  if (data != nullptr && ring_ == nullptr) ring_ = std::make_unique<cuda::PinnedRing>();
 }
 
 Arena CudnnAttention::Impl::scratch_arena() const {

@@ -1,7 +1,6 @@
 #include "compute/cuda/flash_engine.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/arena.h"
 
@@ -14,6 +13,20 @@ std::size_t aligned(std::size_t bytes) {
 
 kernels::FlashAttentionHeads kernel_heads(const AttentionHeads& heads) {
   return {heads.heads, heads.kv_heads, heads.head_dim, heads.scale};
+}
+
+/// What the calls of both directions have in common.
+template <typename Call>
+void set_inputs(Call& call, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                const AttentionHeads& heads) {
+  call.heads = kernel_heads(heads);
+  call.q_rows = q.rows;
+  call.q = q.as<__nv_bfloat16>();
+  call.k = k.as<__nv_bfloat16>();
+  call.v = v.as<__nv_bfloat16>();
+  call.q_stride = q.stride;
+  call.k_stride = k.stride;
+  call.v_stride = v.stride;
 }
 
 bool same(const AttentionSegment& a, const AttentionSegment& b) {
@@ -53,16 +66,7 @@ const std::int32_t* FlashEngine::device_plan(std::span<const AttentionSegment> s
                  "attention: the workspace has {} bytes and its plan alone needs {}",
                  workspace_bytes_, bytes);
   if (known && plan_on_device_) return reinterpret_cast<const std::int32_t*>(workspace_);
-  Slot& slot = slots_[next_slot_];
-  next_slot_ = (next_slot_ + 1) % slots_.size();
-  // The copy that used this memory may still be waiting for its turn.
-  LONGHAUL_CUDA_CHECK(cudaEventSynchronize(slot.copied.get()), "waiting for an attention plan");
-  if (slot.memory.bytes() < bytes) slot.memory = PinnedAllocation(2 * bytes);
-  std::memcpy(slot.memory.data(), plan_.metadata.data(), bytes);
-  LONGHAUL_CUDA_CHECK(
-      cudaMemcpyAsync(workspace_, slot.memory.data(), bytes, cudaMemcpyHostToDevice, stream),
-      "copying an attention plan");
-  LONGHAUL_CUDA_CHECK(cudaEventRecord(slot.copied.get(), stream), "copying an attention plan");
+  ring_.copy_to_device(workspace_, plan_.metadata.data(), bytes, stream);
   plan_on_device_ = true;
   return reinterpret_cast<const std::int32_t*>(workspace_);
 }
@@ -73,16 +77,9 @@ void FlashEngine::forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView 
   if (segments.empty()) return;
   kernels::FlashAttentionForward call;
   call.plan = device_plan(segments, stream);
-  call.heads = kernel_heads(heads);
-  call.q_rows = q.rows;
-  call.q = q.as<__nv_bfloat16>();
-  call.k = k.as<__nv_bfloat16>();
-  call.v = v.as<__nv_bfloat16>();
+  set_inputs(call, q, k, v, heads);
   call.o = o.as<__nv_bfloat16>();
   call.lse = lse;
-  call.q_stride = q.stride;
-  call.k_stride = k.stride;
-  call.v_stride = v.stride;
   call.o_stride = o.stride;
   kernels::flash_attention_forward(call, plan_, stream);
 }
@@ -95,11 +92,7 @@ void FlashEngine::backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView
   if (segments.empty()) return;
   kernels::FlashAttentionBackward call;
   call.plan = device_plan(segments, stream);
-  call.heads = kernel_heads(heads);
-  call.q_rows = q.rows;
-  call.q = q.as<__nv_bfloat16>();
-  call.k = k.as<__nv_bfloat16>();
-  call.v = v.as<__nv_bfloat16>();
+  set_inputs(call, q, k, v, heads);
   call.o = o.as<__nv_bfloat16>();
   call.lse = lse;
   call.d_o = d_o.as<__nv_bfloat16>();
@@ -108,9 +101,6 @@ void FlashEngine::backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView
   call.dv = dv.data;
   call.write_dkv = write_dkv == Write::overwrite ? kernels::FlashAttentionWrite::overwrite_bf16
                                                  : kernels::FlashAttentionWrite::accumulate_f32;
-  call.q_stride = q.stride;
-  call.k_stride = k.stride;
-  call.v_stride = v.stride;
   call.o_stride = o.stride;
   call.d_o_stride = d_o.stride;
   call.dq_stride = dq.stride;

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <array>
 #include <vector>
 
 #include "compute/cuda/attention_engine.h"
-#include "compute/cuda/handles.h"
+#include "compute/cuda/pinned_ring.h"
 #include "kernels/flash_attention.h"
 
 namespace longhaul::cuda {
@@ -27,12 +26,6 @@ class FlashEngine final : public AttentionEngine {
                 Write write_dkv, cudaStream_t stream) override;
 
  private:
-  /// Page-locked copies of plans on their way to the device.
-  struct Slot {
-    PinnedAllocation memory;
-    EventHandle copied;
-  };
-
   /// The device copy of the plan for these segments. All layers of a micro-batch share it, so it is
   /// made and copied once.
   const std::int32_t* device_plan(std::span<const AttentionSegment> segments, cudaStream_t stream);
@@ -44,8 +37,7 @@ class FlashEngine final : public AttentionEngine {
   kernels::FlashAttentionPlan plan_;
   std::vector<AttentionSegment> planned_;  // what plan_ was made for
   bool plan_on_device_ = false;
-  std::array<Slot, 2> slots_;
-  std::size_t next_slot_ = 0;
+  PinnedRing ring_;
 };
 
 }  // namespace longhaul::cuda

@@ -6,11 +6,22 @@
 #include <utility>
 
 #include "core/cuda_check.h"
+#include "core/stream.h"
 
 namespace longhaul::cuda {
 
 // Owners of CUDA's handles. Destructors ignore errors: after a failed kernel every call fails, and
 // the first failure has been reported already.
+
+/// CUDA's own handle of a backend's stream or event.
+inline cudaStream_t native(Stream stream) {
+  LONGHAUL_CHECK(stream.handle != nullptr, "the stream was never created");
+  return static_cast<cudaStream_t>(stream.handle);
+}
+inline cudaEvent_t native(Event event) {
+  LONGHAUL_CHECK(event.handle != nullptr, "the event was never created");
+  return static_cast<cudaEvent_t>(event.handle);
+}
 
 /// A stream that does not wait for the legacy default stream.
 class StreamHandle {

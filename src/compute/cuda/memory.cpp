@@ -17,8 +17,6 @@ DeviceMemory device_memory() {
   return memory;
 }
 
-cudaStream_t native(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
-
 }  // namespace
 
 void* CudaBackend::allocate(std::size_t bytes) {

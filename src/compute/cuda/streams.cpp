@@ -6,16 +6,6 @@
 namespace longhaul::cuda {
 namespace {
 
-cudaStream_t native(Stream stream) {
-  LONGHAUL_CHECK(stream.handle != nullptr, "the stream was never created");
-  return static_cast<cudaStream_t>(stream.handle);
-}
-
-cudaEvent_t native(Event event) {
-  LONGHAUL_CHECK(event.handle != nullptr, "the event was never created");
-  return static_cast<cudaEvent_t>(event.handle);
-}
-
 constexpr auto kPollInterval = std::chrono::milliseconds(20);
 
 /// Waits until query() says that the device is done.
