@@ -112,16 +112,9 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
                                  const ProcessGrid& grid, const TrainOptions& options,
                                  const Log& log) {
 #if LONGHAUL_HAS_CUDA
-  if (auto* const device = dynamic_cast<cuda::CudaBackend*>(&backend)) {
-    Communicators comms = make_nccl_communicators(
-        coordinator, grid, {options.ranks_per_gpu, options.deterministic}, log);
-    device->while_waiting([&world = *comms.world, &tp = *comms.tp, &cp = *comms.cp, &dp = *comms.dp,
-                           &dp_cp = *comms.dp_cp] {
-      for (Communicator* group : {&world, &tp, &cp, &dp, &dp_cp}) {
-        if (auto* const nccl = dynamic_cast<NcclCommunicator*>(group)) nccl->poll_errors();
-      }
-    });
-    return comms;
+  if (!backend.memory_is_host()) {
+    return make_nccl_communicators(coordinator, grid,
+                                   {options.ranks_per_gpu, options.deterministic}, log);
   }
 #else
   (void)backend;
@@ -130,6 +123,18 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
   (void)log;
 #endif
   return make_mpi_communicators(world, grid);
+}
+
+void poll_communication(Backend& backend, const Communicators& comms) {
+  if (comms.world->size() == 1) return;  // nobody to lose: the host may sleep while it waits
+#if LONGHAUL_HAS_CUDA
+  if (auto* const device = dynamic_cast<cuda::CudaBackend*>(&backend)) {
+    device->while_waiting([&comms] { poll_nccl_errors(comms); });
+  }
+#else
+  (void)backend;
+  (void)comms;
+#endif
 }
 
 void abandon_communication(Backend& backend, const Communicators& comms) noexcept {

@@ -24,6 +24,10 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
                                  const ProcessGrid& grid, const TrainOptions& options,
                                  const Log& log);
 
+/// From now on the host looks for errors of these groups while it waits for the device: a peer that
+/// has failed would let it wait for ever. `comms` must outlive all waiting, and not move.
+void poll_communication(Backend& backend, const Communicators& comms);
+
 /// For a rank that leaves through an exception: collectives in flight end, so that giving back
 /// device memory does not wait for ranks that will not come.
 void abandon_communication(Backend& backend, const Communicators& comms) noexcept;

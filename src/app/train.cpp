@@ -176,6 +176,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   });
 
   Communicators comms = make_communicators(*backend, mpi.world(), coordinator, *grid, options, log);
+  poll_communication(*backend, comms);
   Runtime runtime{*grid,
                   *backend,
                   comms,
