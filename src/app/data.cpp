@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/encoding_flags.h"
 #include "app/options.h"
 #include "core/error.h"
 #include "data/json_parse.h"
@@ -32,9 +33,7 @@ struct DataOptions {
   std::string action;
   std::string model;
   std::string input = "-";
-  std::string template_mode = "hf";
-  std::string chat_template = "auto";
-  std::string loss_scale = "default";
+  EncodingSettings encoding;
   std::string rows = "auto";
 };
 
@@ -149,9 +148,7 @@ class Decoder final : public LineWorker {
 class Renderer final : public LineWorker {
  public:
   Renderer(const DataOptions& options, std::string name)
-      : encoder_(RowEncoder::load(options.model, {parse_template_mode(options.template_mode),
-                                                  parse_loss_scale(options.loss_scale),
-                                                  parse_template_family(options.chat_template)})),
+      : encoder_(RowEncoder::load(options.model, options.encoding.parse())),
         form_(options.rows),
         name_(std::move(name)) {
     if (form_ != "auto" && form_ != "training" && form_ != "verbatim") {
@@ -166,7 +163,8 @@ class Renderer final : public LineWorker {
       if (const std::string given = row_id(value); !given.empty()) id = given;
       const bool verbatim = form_ == "verbatim" ||
                             (form_ == "auto" && !value.get("add_generation_prompt").is_undefined());
-      const Row row = parse_row(std::move(value), verbatim ? RowForm::verbatim : RowForm::training);
+      const Row row =
+          parse_row(std::move(value), verbatim ? RowForm::verbatim : encoder_.row_form());
       const RenderedRow rendered = encoder_.render(row);
       const EncodedSample sample = encoder_.encode(rendered, scratch_);
       start(out, id);
@@ -258,16 +256,11 @@ int run_data(int argc, char** argv) {
       "directory with tokenizer.json and, for render, the chat template")(
       "input", po::value(&options.input)->value_name("FILE")->default_value(options.input),
       "JSON lines; - is standard input");
-  parser.add("Render")("template_mode",
-                       po::value(&options.template_mode)->default_value(options.template_mode),
-                       "how conversations are written: hf (the model's own chat template)")(
-      "chat_template", po::value(&options.chat_template)->default_value(options.chat_template),
-      "auto (as the model directory says), qwen2.5, qwen2.5-base, qwen3 or qwen3-first")(
-      "loss_scale", po::value(&options.loss_scale)->default_value(options.loss_scale),
-      "what carries loss: default (every assistant turn)")(
-      "rows", po::value(&options.rows)->default_value(options.rows),
-      "training: as train reads rows; verbatim: messages go to the template as they are; "
-      "auto: verbatim for rows that have add_generation_prompt");
+  FlagGroup render(parser, "Render");
+  add_encoding_flags(render, options.encoding);
+  render.value("rows", &options.rows, "FORM",
+               "training: as train reads rows; verbatim: messages go to the template as they are; "
+               "auto: verbatim for rows that have add_generation_prompt");
   parser.positional("action");
   if (!parser.parse(argc, argv)) return kExitSuccess;
 

@@ -150,11 +150,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
                            options.context_parallel_size, model.config);
     grid.emplace(advice.layout, coordinator.rank());
     table.emplace(model.config, *grid);
-    EncodeOptions encode;
-    encode.template_mode = parse_template_mode(options.template_mode);
-    encode.loss_scale = parse_loss_scale(options.loss_scale);
-    encode.template_family = parse_template_family(options.chat_template);
-    encoder.emplace(RowEncoder::load(model.tokenizer, encode));
+    encoder.emplace(RowEncoder::load(model.tokenizer, options.encoding.parse()));
     const std::int64_t needed = encoder->tokenizer().size();
     if (needed > model.config.vocab_size) {
       user_error(

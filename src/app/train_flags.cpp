@@ -1,5 +1,6 @@
 #include "app/train_flags.h"
 
+#include "app/encoding_flags.h"
 #include "app/flag_group.h"
 
 namespace longhaul {
@@ -33,14 +34,7 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   data.value("truncation_strategy", &o.truncation_strategy, "HOW",
              "samples above max_length: delete, left (keep the end), right (keep the beginning), "
              "error");
-  data.value("template_mode", &o.template_mode, "MODE",
-             "chat template: hf, the model's own published one");
-  data.value(
-      "chat_template", &o.chat_template, "NAME",
-      "which published template: auto (the one that the model names), qwen2.5, qwen2.5-base, "
-      "qwen3, qwen3-first");
-  data.value("loss_scale", &o.loss_scale, "POLICY",
-             "what carries loss: default, all assistant turns");
+  add_encoding_flags(data, o.encoding);
   data.value("strict", &o.strict, "BOOL", "stop at the first row that cannot be used");
   data.plain("token_cache_dir", &o.token_cache_dir, "DIR",
              "where tokenized data is kept; default SAVE/cache");

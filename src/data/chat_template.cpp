@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "data/chat_template_qwen.h"
+#include "data/chat_template_swift.h"
 #include "data/json_parse.h"
 #include "data/sha256.h"
 
@@ -90,30 +91,50 @@ TemplateFamily family_of_model_type(const std::filesystem::path& model_dir) {
 
 }  // namespace
 
-std::unique_ptr<ChatTemplate> make_chat_template(TemplateMode mode, TemplateFamily family) {
-  switch (mode) {
-    case TemplateMode::hf:
-      switch (family) {
-        case TemplateFamily::qwen25:
-          return make_qwen25_template(Qwen25Release::instruct);
-        case TemplateFamily::qwen25_base:
-          return make_qwen25_template(Qwen25Release::base);
-        case TemplateFamily::qwen3:
-          return make_qwen3_template(Qwen3Release::current);
-        case TemplateFamily::qwen3_first:
-          return make_qwen3_template(Qwen3Release::first);
-      }
+std::unique_ptr<ChatTemplate> make_chat_template(const TemplateOptions& options) {
+  const bool thinks =
+      options.family == TemplateFamily::qwen3 || options.family == TemplateFamily::qwen3_first;
+  if (!thinks && options.thinking != ThinkingPolicy::as_template) {
+    user_error("--thinking {}: the template {} has no place for reasoning; leave the flag out",
+               name_of(options.thinking), name_of(options.family));
+  }
+  if (options.mode != TemplateMode::hf) return make_swift_template(options, thinks);
+  if (options.strict_parity) {
+    user_error("--strict_parity true: only with --template_mode swift-3.13 or swift-3.7");
+  }
+  switch (options.family) {
+    case TemplateFamily::qwen25:
+      return make_qwen25_template(Qwen25Release::instruct);
+    case TemplateFamily::qwen25_base:
+      return make_qwen25_template(Qwen25Release::base);
+    case TemplateFamily::qwen3:
+      return make_qwen3_template(Qwen3Release::current, options.thinking);
+    case TemplateFamily::qwen3_first:
+      return make_qwen3_template(Qwen3Release::first, options.thinking);
   }
   LONGHAUL_CHECK(false, "unknown template");
   return nullptr;
 }
 
 TemplateMode parse_template_mode(std::string_view text) {
-  if (text == "hf") return TemplateMode::hf;
-  user_error("--template_mode {}: unknown; known: hf", text);
+  for (const TemplateMode mode :
+       {TemplateMode::hf, TemplateMode::swift_3_13, TemplateMode::swift_3_7}) {
+    if (text == name_of(mode)) return mode;
+  }
+  user_error("--template_mode {}: unknown; known: hf, swift-3.13, swift-3.7", text);
 }
 
-std::string_view name_of(TemplateMode /*mode*/) { return "hf"; }
+std::string_view name_of(TemplateMode mode) {
+  switch (mode) {
+    case TemplateMode::hf:
+      return "hf";
+    case TemplateMode::swift_3_13:
+      return "swift-3.13";
+    case TemplateMode::swift_3_7:
+      return "swift-3.7";
+  }
+  return "?";
+}
 
 std::optional<TemplateFamily> parse_template_family(std::string_view text) {
   if (text == "auto") return std::nullopt;

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "data/loss_scale.h"
 #include "data/row.h"
+#include "data/thinking_policy.h"
 
 namespace longhaul {
 
@@ -16,13 +18,15 @@ namespace longhaul {
 struct Piece {
   enum class Kind : std::uint8_t {
     context,  // what the model reads
-    output    // what the model writes: from where generation starts to <|im_end|>, included
+    output,   // what the model writes, from where generation starts
+    turn_end  // with which it ends its turn: <|im_end|>
   };
 
   std::size_t begin = 0;  // bytes of RenderedRow::text
   std::size_t end = 0;
   Kind kind = Kind::context;
-  std::int32_t message = -1;  // index of the message that an output piece comes from
+  std::int32_t message = -1;  // index of the message that an output or turn_end comes from
+  bool last_round = false;    // of those: no user message follows, as the dialect counts
   float weight = 0.0F;        // loss weight of its tokens; set by the LossPolicy
 };
 
@@ -30,12 +34,16 @@ struct Piece {
 struct RenderedRow {
   std::string text;
   std::vector<Piece> pieces;
+  /// Why the replaced stack would have dropped this row; empty when it would not have, and in hf.
+  std::string note;
 };
 
-/// Which dialect of rendering. `hf` is byte-equal to the chat_template that the model publishes.
-/// Another dialect (that of another training stack, say) is a further value here, a ChatTemplate
-/// of its own, and a case in make_chat_template and parse_template_mode.
-enum class TemplateMode : std::uint8_t { hf };
+/// Which dialect of rendering.
+enum class TemplateMode : std::uint8_t {
+  hf,          // byte-equal to the chat_template that the model publishes
+  swift_3_13,  // as ms-swift 3.13 renders a conversation for training
+  swift_3_7    // as ms-swift 3.7 does
+};
 
 /// The published templates that are known.
 enum class TemplateFamily : std::uint8_t {
@@ -58,9 +66,18 @@ class ChatTemplate {
   [[nodiscard]] virtual RenderedRow render(const Row& row) const = 0;
 };
 
-std::unique_ptr<ChatTemplate> make_chat_template(TemplateMode mode, TemplateFamily family);
+struct TemplateOptions {
+  TemplateMode mode = TemplateMode::hf;
+  TemplateFamily family = TemplateFamily::qwen3;
+  ThinkingPolicy thinking = ThinkingPolicy::as_template;
+  LossScale loss_scale;        // in the swift dialects it decides which reasoning is kept
+  bool strict_parity = false;  // swift dialects: refuse what that stack drops
+};
 
-/// "hf" -> TemplateMode::hf. Throws UserError naming --template_mode and the known values.
+/// Throws UserError for a thinking policy that the family has no place for.
+std::unique_ptr<ChatTemplate> make_chat_template(const TemplateOptions& options);
+
+/// "hf", "swift-3.13" or "swift-3.7". Throws UserError naming --template_mode and the known values.
 TemplateMode parse_template_mode(std::string_view text);
 std::string_view name_of(TemplateMode mode);
 

@@ -19,7 +19,8 @@ enum class Qwen3Release : std::uint8_t {
 };
 
 /// The template of Qwen3. Turns after the last real user query keep their <think> block, the last
-/// message gets an empty one if it has none, and earlier turns lose theirs.
-std::unique_ptr<ChatTemplate> make_qwen3_template(Qwen3Release release);
+/// message gets an empty one if it has none, and earlier turns lose theirs, unless
+/// ThinkingPolicy::keep: then they are written as the later ones.
+std::unique_ptr<ChatTemplate> make_qwen3_template(Qwen3Release release, ThinkingPolicy thinking);
 
 }  // namespace longhaul

@@ -81,8 +81,7 @@ RenderedRow Qwen25Template::render(const Row& row) const {
       } else {
         out.content(i);
       }
-      out.text("<|im_end|>");
-      out.end_output();
+      out.end_turn("<|im_end|>");
       out.text("\n");
     } else if (message.role == "tool") {
       out.tool_response(i, message.content);

@@ -24,7 +24,8 @@ std::string_view after_last(std::string_view text, std::string_view separator) {
 
 class Qwen3Template final : public ChatTemplate {
  public:
-  explicit Qwen3Template(Qwen3Release release) : release_(release) {}
+  Qwen3Template(Qwen3Release release, ThinkingPolicy thinking)
+      : release_(release), thinking_(thinking) {}
   [[nodiscard]] RenderedRow render(const Row& row) const override;
 
  private:
@@ -44,6 +45,7 @@ class Qwen3Template final : public ChatTemplate {
                        bool after_query) const;
 
   Qwen3Release release_;
+  ThinkingPolicy thinking_;  // strip_history is what the template does anyway
 };
 
 std::string_view Qwen3Template::content_of(const TemplateWriter& out, const Row& row,
@@ -60,16 +62,10 @@ std::string_view Qwen3Template::content_of(const TemplateWriter& out, const Row&
 /// The index of the last user message that is not just a wrapped tool response; without one, that
 /// of the last message.
 std::size_t Qwen3Template::last_query(const TemplateWriter& out, const Row& row) const {
-  constexpr std::string_view kOpen = "<tool_response>";
-  constexpr std::string_view kClose = "</tool_response>";
   for (std::size_t i = row.messages.size(); i-- > 0;) {
     if (row.messages[i].role != "user") continue;
     if (release_ == Qwen3Release::current && !row.messages[i].content.is_string()) continue;
-    const std::string_view content = content_of(out, row, i);
-    const bool response = content.substr(0, kOpen.size()) == kOpen &&
-                          content.size() >= kClose.size() &&
-                          content.substr(content.size() - kClose.size()) == kClose;
-    if (!response) return i;
+    if (!is_wrapped_tool_response(content_of(out, row, i))) return i;
   }
   return row.messages.size() - 1;
 }
@@ -132,8 +128,7 @@ void Qwen3Template::write_assistant(TemplateWriter& out, const Row& row, std::si
       out.text("}\n</tool_call>");
     }
   }
-  out.text("<|im_end|>");
-  out.end_output();
+  out.end_turn("<|im_end|>");
   out.text("\n");
 }
 
@@ -163,7 +158,7 @@ RenderedRow Qwen3Template::render(const Row& row) const {
       out.text(content_of(out, row, i));
       out.text("<|im_end|>\n");
     } else if (message.role == "assistant") {
-      write_assistant(out, row, i, i > query);
+      write_assistant(out, row, i, i > query || thinking_ == ThinkingPolicy::keep);
     } else if (message.role == "tool") {
       if (release_ == Qwen3Release::first) {
         out.tool_response(i, message.content);
@@ -184,8 +179,8 @@ RenderedRow Qwen3Template::render(const Row& row) const {
 
 }  // namespace
 
-std::unique_ptr<ChatTemplate> make_qwen3_template(Qwen3Release release) {
-  return std::make_unique<Qwen3Template>(release);
+std::unique_ptr<ChatTemplate> make_qwen3_template(Qwen3Release release, ThinkingPolicy thinking) {
+  return std::make_unique<Qwen3Template>(release, thinking);
 }
 
 }  // namespace longhaul

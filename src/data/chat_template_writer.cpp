@@ -5,6 +5,22 @@
 
 namespace longhaul {
 
+bool is_wrapped_tool_response(std::string_view content) {
+  constexpr std::string_view kOpen = "<tool_response>";
+  constexpr std::string_view kClose = "</tool_response>";
+  return content.substr(0, kOpen.size()) == kOpen && content.size() >= kClose.size() &&
+         content.substr(content.size() - kClose.size()) == kClose;
+}
+
+TemplateWriter::TemplateWriter(const Row& row) : row_(row) {
+  for (std::size_t i = 0; i < row.messages.size(); ++i) {
+    const Message& message = row.messages[i];
+    if (message.role != "user") continue;
+    if (message.content.is_string() && is_wrapped_tool_response(message.content.text())) continue;
+    last_user_ = static_cast<std::int32_t>(i);
+  }
+}
+
 void TemplateWriter::print(const JsonValue& value, std::size_t message) {
   if (!append_python_str(out_.text, value)) {
     refuse(message,
@@ -51,14 +67,19 @@ void TemplateWriter::tool_response(std::size_t message, const JsonValue& content
 }
 
 void TemplateWriter::begin_output(std::size_t message) {
-  close_piece(Piece::Kind::context, -1);
+  close_piece(Piece::Kind::context);
   output_message_ = static_cast<std::int32_t>(message);
 }
 
-void TemplateWriter::end_output() { close_piece(Piece::Kind::output, output_message_); }
+void TemplateWriter::end_turn(std::string_view words) {
+  close_piece(Piece::Kind::output);
+  text(words);
+  close_piece(Piece::Kind::turn_end);
+  output_message_ = -1;
+}
 
 RenderedRow TemplateWriter::finish() {
-  close_piece(Piece::Kind::context, -1);
+  close_piece(Piece::Kind::context);
   return std::move(out_);
 }
 
@@ -66,9 +87,10 @@ void TemplateWriter::refuse(std::size_t message, std::string_view what) const {
   throw RowError(fmt::format("messages[{}] ({}): {}", message, row_.messages[message].role, what));
 }
 
-void TemplateWriter::close_piece(Piece::Kind kind, std::int32_t message) {
+void TemplateWriter::close_piece(Piece::Kind kind) {
   if (out_.text.size() > piece_begin_) {
-    out_.pieces.push_back({piece_begin_, out_.text.size(), kind, message, 0.0F});
+    out_.pieces.push_back({piece_begin_, out_.text.size(), kind, output_message_,
+                           output_message_ > last_user_, 0.0F});
   }
   piece_begin_ = out_.text.size();
 }

@@ -16,10 +16,13 @@ inline constexpr std::string_view kToolsTail =
     "within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, "
     "\"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n";
 
+/// Is a user message nothing but a tool's answer in its tags?
+bool is_wrapped_tool_response(std::string_view content);
+
 /// Collects the text of a conversation and where the model's own output begins and ends.
 class TemplateWriter {
  public:
-  explicit TemplateWriter(const Row& row) : row_(row) {}
+  explicit TemplateWriter(const Row& row);
 
   void text(std::string_view part) { out_.text += part; }
   /// value as Jinja prints it: a string as it is, null as "None", nothing for undefined.
@@ -36,7 +39,8 @@ class TemplateWriter {
 
   /// From here on the model writes message number `message`.
   void begin_output(std::size_t message);
-  void end_output();
+  /// The model's last words in this turn: "<|im_end|>".
+  void end_turn(std::string_view words);
   /// Returns the finished row.
   RenderedRow finish();
 
@@ -44,12 +48,13 @@ class TemplateWriter {
   [[noreturn]] void refuse(std::size_t message, std::string_view what) const;
 
  private:
-  void close_piece(Piece::Kind kind, std::int32_t message);
+  void close_piece(Piece::Kind kind);
 
   const Row& row_;
   RenderedRow out_;
   std::size_t piece_begin_ = 0;
   std::int32_t output_message_ = -1;
+  std::int32_t last_user_ = -1;  // index of the last user message that is no tool's answer
 };
 
 }  // namespace longhaul

@@ -1,36 +1,30 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string_view>
-
 #include "data/chat_template.h"
+#include "data/loss_scale.h"
 
 namespace longhaul {
-
-/// Values of --loss_scale. Another policy is a further value here, a LossPolicy of its own and a
-/// case in make_loss_policy and parse_loss_scale.
-enum class LossScale : std::uint8_t {
-  all_turns  // "default": every assistant turn, weight 1
-};
 
 /// Decides which parts of a rendered row carry loss. Immutable, shared between threads.
 class LossPolicy {
  public:
-  LossPolicy() = default;
-  virtual ~LossPolicy() = default;
-  LossPolicy(const LossPolicy&) = delete;
-  LossPolicy& operator=(const LossPolicy&) = delete;
+  /// strict_parity: where the replaced stack ignores a message's "loss", it is ignored.
+  LossPolicy(const LossScale& scale, TemplateMode mode, bool strict_parity)
+      : scale_(scale), mode_(mode), strict_parity_(strict_parity) {}
 
-  /// Sets the weight of every piece of `rendered`, which comes from `row`. May split pieces (their
-  /// parts are then tokenized separately), but must not change the text.
-  virtual void apply(const Row& row, RenderedRow& rendered) const = 0;
+  /// Sets the weight of every piece of `rendered`, which comes from `row`. Splits pieces where a
+  /// modifier changes the weight, and in the swift dialects joins neighbours of equal weight, as
+  /// that stack tokenizes them together. The text stays as it is.
+  void apply(const Row& row, RenderedRow& rendered) const;
+
+ private:
+  [[nodiscard]] const std::optional<float>& loss_of(const Row& row, const Piece& piece) const;
+  [[nodiscard]] float base_weight(const Row& row, const Piece& piece) const;
+  void weigh_turn_ends(const Row& row, std::vector<Piece>& pieces) const;
+
+  LossScale scale_;
+  TemplateMode mode_;
+  bool strict_parity_;
 };
-
-std::unique_ptr<LossPolicy> make_loss_policy(LossScale scale);
-
-/// "default" -> LossScale::all_turns. Throws UserError naming --loss_scale and the known values.
-LossScale parse_loss_scale(std::string_view text);
-std::string_view name_of(LossScale scale);
 
 }  // namespace longhaul

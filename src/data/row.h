@@ -26,8 +26,12 @@ struct Message {
 struct Row {
   std::string id;
   JsonValue tools;  // a list, empty when there are none; verbatim rows: whatever the row had
+  bool has_tools_list = false;  // training rows: the row gave one, be it empty
   std::vector<Message> messages;
+  /// Why the replaced stack would have dropped this row for its form; empty when it would not.
+  std::string note;
   // What apply_chat_template takes besides; for `longhaul data render`.
+  bool verbatim = false;
   bool add_generation_prompt = false;
   std::optional<bool> enable_thinking;
   // Where it comes from.

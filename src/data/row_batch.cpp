@@ -63,7 +63,7 @@ SampleEncoder make_sample_encoder(const RowEncoder& encoder) {
   return {[&encoder](const Row& row, RowEncoder::Scratch& scratch) {
             return encoder.encode(row, scratch);
           },
-          encoder.fingerprint()};
+          encoder.fingerprint(), encoder.row_form()};
 }
 
 RowBatch encode_block(const DataFile& file, const RowBlock& block, std::int64_t line_ends_before,
@@ -71,7 +71,7 @@ RowBatch encode_block(const DataFile& file, const RowBlock& block, std::int64_t 
   RowBatch batch;
   const std::string name = file.path.string();
   for_each_line(file, block, line_ends_before, [&](const LineReader::Line& line) {
-    auto parsed = parse_line(line, name, RowForm::training);
+    auto parsed = parse_line(line, name, encoder.form);
     if (auto* rejected = std::get_if<RejectedRow>(&parsed)) {
       batch.rejections.push_back(
           {block.file, line.number, -1, std::move(rejected->id), std::move(rejected->reason)});

@@ -16,6 +16,7 @@ namespace longhaul {
 struct SampleEncoder {
   std::function<EncodedSample(const Row&, RowEncoder::Scratch&)> encode;
   std::string fingerprint;  // of everything that decides what a row becomes
+  RowForm form = RowForm::training;
 };
 
 /// Refers to `encoder`, which must outlive it.

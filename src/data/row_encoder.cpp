@@ -9,7 +9,7 @@ namespace longhaul {
 namespace {
 
 /// Goes up with every change of this module that changes what a row becomes.
-constexpr int kEncodingVersion = 1;
+constexpr int kEncodingVersion = 2;
 
 }  // namespace
 
@@ -26,16 +26,27 @@ RowEncoder RowEncoder::load(const std::filesystem::path& model_dir, const Encode
 RowEncoder::RowEncoder(Tokenizer tokenizer, TemplateFamily family, const EncodeOptions& options)
     : tokenizer_(std::move(tokenizer)),
       family_(family),
-      template_(make_chat_template(options.template_mode, family)),
-      policy_(make_loss_policy(options.loss_scale)),
-      fingerprint_(sha256_hex(fmt::format("rows {}\ntokenizer {}\ntemplate {} {}\nloss {}\n",
-                                          kEncodingVersion, tokenizer_.content_hash(),
-                                          name_of(options.template_mode), name_of(family),
-                                          name_of(options.loss_scale)))) {}
+      options_(options),
+      template_(make_chat_template({.mode = options.template_mode,
+                                    .family = family,
+                                    .thinking = options.thinking,
+                                    .loss_scale = options.loss_scale,
+                                    .strict_parity = options.strict_parity})),
+      policy_(options.loss_scale, options.template_mode, options.strict_parity),
+      fingerprint_(sha256_hex(fmt::format(
+          "rows {}\ntokenizer {}\ntemplate {} {}\nloss {}\nthinking {}\nstrict parity {}\n",
+          kEncodingVersion, tokenizer_.content_hash(), name_of(options.template_mode),
+          name_of(family), name_of(options.loss_scale), name_of(options.thinking),
+          options.strict_parity))) {}
+
+RowForm RowEncoder::row_form() const {
+  if (options_.template_mode == TemplateMode::hf) return RowForm::training;
+  return options_.strict_parity ? RowForm::swift_strict : RowForm::swift;
+}
 
 RenderedRow RowEncoder::render(const Row& row) const {
   RenderedRow rendered = template_->render(row);
-  policy_->apply(row, rendered);
+  policy_.apply(row, rendered);
   return rendered;
 }
 

@@ -10,15 +10,19 @@
 #include "data/chat_template.h"
 #include "data/loss_policy.h"
 #include "data/row.h"
+#include "data/row_parse.h"
 #include "data/tokenizer.h"
 
 namespace longhaul {
 
 struct EncodeOptions {
   TemplateMode template_mode = TemplateMode::hf;
-  LossScale loss_scale = LossScale::all_turns;
+  LossScale loss_scale;
   /// The published template to render; unset: the one that the model directory names.
   std::optional<TemplateFamily> template_family;
+  ThinkingPolicy thinking = ThinkingPolicy::as_template;
+  /// Swift dialects: what that stack drops is dropped, what it overlooks is overlooked.
+  bool strict_parity = false;
 };
 
 /// A row as the model sees it; both vectors have the same length.
@@ -48,6 +52,8 @@ class RowEncoder {
 
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
   [[nodiscard]] TemplateFamily template_family() const { return family_; }
+  /// How training rows must be parsed for this template dialect.
+  [[nodiscard]] RowForm row_form() const;
   /// Changes whenever the ids or weights of some row could change: a hash of the tokenizer's bytes,
   /// the template, the loss settings and a version of this code. 64 hexadecimal digits.
   [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
@@ -55,8 +61,9 @@ class RowEncoder {
  private:
   Tokenizer tokenizer_;
   TemplateFamily family_;
+  EncodeOptions options_;
   std::unique_ptr<ChatTemplate> template_;
-  std::unique_ptr<LossPolicy> policy_;
+  LossPolicy policy_;
   std::string fingerprint_;
 };
 

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "core/error.h"
-#include "data/json_parse.h"
+#include "data/json_print.h"
+#include "data/row_parse_swift.h"
 #include "data/row_tools.h"
 
 namespace longhaul {
@@ -77,16 +78,16 @@ JsonValue* find_one_of(JsonValue& object, std::initializer_list<std::string_view
 JsonValue take(JsonValue* value) { return value == nullptr ? JsonValue() : std::move(*value); }
 
 /// A message's content as a string; undefined when it is absent.
-JsonValue content_text(JsonValue content, const std::string& where) {
+JsonValue content_text(JsonValue content, Role role, RowForm form, const std::string& where) {
   if (content.is_absent()) return {};
   if (content.is_string()) return content;
-  if (content.is_array() && content.array().size() == 1) {
-    JsonValue& part = content.array()[0];
-    JsonValue* text = part.find("text");
-    if (part.get("type").is_string() && part.get("type").text() == "text" && text != nullptr &&
-        text->is_string()) {
-      return std::move(*text);
-    }
+  const bool parts = content.is_array() && !content.array().empty();
+  if (form == RowForm::swift && role == Role::tool) {
+    return JsonValue::make_string(to_json(content));
+  }
+  if (parts && (form == RowForm::swift || content.array().size() == 1)) {
+    std::string joined;
+    if (join_text_parts(content, joined)) return JsonValue::make_string(std::move(joined));
   }
   throw RowError(
       fmt::format("{}: content is {}; a string is expected", where, describe(content.kind())));
@@ -107,7 +108,7 @@ std::optional<float> loss_weight(JsonValue& message, const std::string& where) {
 /// Builds the messages of a training row.
 class ConversationParser {
  public:
-  explicit ConversationParser(std::vector<Message>& out) : out_(out) {}
+  ConversationParser(Row& row, RowForm form) : row_(row), out_(row.messages), form_(form) {}
 
   void add(JsonValue& message, std::size_t index);
 
@@ -115,7 +116,9 @@ class ConversationParser {
   void add_assistant(JsonValue& message, JsonValue content, std::optional<float> loss);
   void add_call(JsonValue content, std::optional<float> loss);
 
+  Row& row_;
   std::vector<Message>& out_;
+  RowForm form_;
   std::string where_;  // "messages[2]"
 };
 
@@ -148,7 +151,7 @@ void ConversationParser::add(JsonValue& message, std::size_t index) {
   if (message.get("tool_calls").truthy()) {
     throw RowError(fmt::format("{}: only assistant messages can have tool_calls", where_));
   }
-  content = content_text(std::move(content), where_);
+  content = content_text(std::move(content), *role, form_, where_);
   if (content.is_undefined()) {
     throw RowError(
         fmt::format("{}: content is missing or null; write \"\" for an empty one", where_));
@@ -158,7 +161,7 @@ void ConversationParser::add(JsonValue& message, std::size_t index) {
 
 void ConversationParser::add_assistant(JsonValue& message, JsonValue content,
                                        std::optional<float> loss) {
-  content = content_text(std::move(content), where_);
+  content = content_text(std::move(content), Role::assistant, form_, where_);
   JsonValue reasoning = take(message.find("reasoning_content"));
   if (!reasoning.is_absent() && !reasoning.is_string()) {
     throw RowError(fmt::format("{}: reasoning_content is {}; a string is expected", where_,
@@ -173,6 +176,7 @@ void ConversationParser::add_assistant(JsonValue& message, JsonValue content,
       throw RowError(
           fmt::format("{}: neither content nor reasoning_content nor tool_calls", where_));
     }
+    if (row_.note.empty()) row_.note = fmt::format("{}: no content", where_);
     content = JsonValue::make_string("");
   }
   out_.push_back({"assistant", std::move(content),
@@ -182,14 +186,7 @@ void ConversationParser::add_assistant(JsonValue& message, JsonValue content,
 
 /// A call in a message of its own belongs to the assistant turn before it, if there is one.
 void ConversationParser::add_call(JsonValue content, std::optional<float> loss) {
-  if (content.is_string()) {
-    try {
-      content = parse_json(content.text());
-    } catch (const JsonError& error) {
-      throw RowError(
-          fmt::format("{}: content is not the JSON of a call: {}", where_, error.what()));
-    }
-  }
+  if (content.is_string()) content = parse_value(content.text(), where_ + ": content");
   const bool continues = !out_.empty() && out_.back().role == "assistant";
   if (!continues) {
     out_.push_back({"assistant", JsonValue::make_string(""), {}, {}, loss});
@@ -201,7 +198,7 @@ void ConversationParser::add_call(JsonValue content, std::optional<float> loss) 
   append_tool_calls(std::move(content), where_ + ".content", calls);
 }
 
-void parse_training(JsonValue& value, Row& row) {
+void parse_training(JsonValue& value, RowForm form, Row& row) {
   JsonValue* messages =
       find_one_of(value, {"messages", "conversations", "conversation"}, "the row");
   if (messages == nullptr) throw RowError("no messages: the row has no \"messages\" list");
@@ -210,7 +207,7 @@ void parse_training(JsonValue& value, Row& row) {
   }
   if (messages->array().empty()) throw RowError("no messages: the list is empty");
   row.messages.reserve(messages->array().size() + 1);
-  ConversationParser parser(row.messages);
+  ConversationParser parser(row, form);
   for (std::size_t i = 0; i < messages->array().size(); ++i) parser.add(messages->array()[i], i);
 
   JsonValue* system = find_one_of(value, {"system", "system_prompt"}, "the row");
@@ -218,14 +215,19 @@ void parse_training(JsonValue& value, Row& row) {
     if (!system->is_string()) {
       throw RowError(fmt::format("system is {}; a string is expected", describe(system->kind())));
     }
-    if (!system->text().empty() && row.messages.front().role != "system") {
+    // An empty text counts as none, but ms-swift takes it for an empty system message.
+    const bool counts = !system->text().empty() || form == RowForm::swift;
+    if (counts && row.messages.front().role != "system") {
       row.messages.insert(row.messages.begin(), Message{"system", std::move(*system), {}, {}, {}});
     }
   }
-  row.tools = normalize_tools(take(value.find("tools")));
+  row.has_tools_list = !value.get("tools").is_absent();
+  row.tools = normalize_tools(take(value.find("tools")),
+                              form == RowForm::swift ? BareTool::untyped : BareTool::named);
 }
 
 void parse_verbatim(JsonValue& value, Row& row) {
+  row.verbatim = true;
   JsonValue* messages = value.find("messages");
   if (messages == nullptr || !messages->is_array()) {
     throw RowError("no messages: the row has no \"messages\" list");
@@ -260,10 +262,17 @@ Row parse_row(JsonValue value, RowForm form) {
   }
   Row row;
   row.id = row_id(value);
-  if (form == RowForm::training) {
-    parse_training(value, row);
-  } else {
-    parse_verbatim(value, row);
+  switch (form) {
+    case RowForm::training:
+    case RowForm::swift:
+      parse_training(value, form, row);
+      break;
+    case RowForm::swift_strict:
+      parse_as_swift(value, row);
+      break;
+    case RowForm::verbatim:
+      parse_verbatim(value, row);
+      break;
   }
   return row;
 }

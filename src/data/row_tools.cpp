@@ -2,26 +2,20 @@
 
 #include "core/error.h"
 #include "data/json_parse.h"
+#include "data/python_literal.h"
 #include "data/row.h"
 
 namespace longhaul {
 namespace {
 
-JsonValue parse_or_reject(const std::string& text, const std::string& where) {
-  try {
-    return parse_json(text);
-  } catch (const JsonError& error) {
-    throw RowError(fmt::format("{} is a string that is not JSON: {}", where, error.what()));
-  }
-}
-
-JsonValue normalize_tool(JsonValue tool, std::size_t index) {
+JsonValue normalize_tool(JsonValue tool, std::size_t index, BareTool bare) {
   const std::string where = fmt::format("tools[{}]", index);
-  if (tool.is_string()) tool = parse_or_reject(tool.text(), where);
+  if (tool.is_string()) tool = parse_value(tool.text(), where);
   if (!tool.is_object()) {
     throw RowError(fmt::format("{} is {}; an object is expected", where, describe(tool.kind())));
   }
-  if (!tool.get("function").is_undefined() || !tool.get("name").is_string()) return tool;
+  const bool typed = !tool.get("function").is_undefined() || !tool.get("type").is_undefined();
+  if (typed || (bare == BareTool::named && !tool.get("name").is_string())) return tool;
   return JsonValue::make_object(
       {{"type", JsonValue::make_string("function")}, {"function", std::move(tool)}});
 }
@@ -32,7 +26,7 @@ JsonValue normalize_arguments(JsonValue* given, const std::string& where) {
   if (given->text().find_first_not_of(" \t\r\n") == std::string::npos) {
     return JsonValue::make_object();
   }
-  return parse_or_reject(given->text(), where);
+  return parse_value(given->text(), where);
 }
 
 void append_tool_call(JsonValue& call, const std::string& where, JsonValue& out) {
@@ -51,10 +45,22 @@ void append_tool_call(JsonValue& call, const std::string& where, JsonValue& out)
 
 }  // namespace
 
-JsonValue normalize_tools(JsonValue tools) {
+JsonValue parse_value(const std::string& text, const std::string& where) {
+  try {
+    return parse_json(text);
+  } catch (const JsonError& error) {
+    try {
+      return parse_python_literal(text);
+    } catch (const JsonError&) {  // the other complaint says more
+      throw RowError(fmt::format("{} is a string that is not JSON: {}", where, error.what()));
+    }
+  }
+}
+
+JsonValue normalize_tools(JsonValue tools, BareTool bare) {
   if (tools.is_string()) {
     const bool blank = tools.text().find_first_not_of(" \t\r\n") == std::string::npos;
-    tools = blank ? JsonValue() : parse_or_reject(tools.text(), "tools");
+    tools = blank ? JsonValue() : parse_value(tools.text(), "tools");
   }
   if (tools.is_absent()) return JsonValue::make_array();
   if (tools.is_object()) {
@@ -66,7 +72,7 @@ JsonValue normalize_tools(JsonValue tools) {
     throw RowError(fmt::format("tools is {}; a list is expected", describe(tools.kind())));
   }
   for (std::size_t i = 0; i < tools.array().size(); ++i) {
-    tools.array()[i] = normalize_tool(std::move(tools.array()[i]), i);
+    tools.array()[i] = normalize_tool(std::move(tools.array()[i]), i, bare);
   }
   return tools;
 }

@@ -4,9 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/chat_template.h"
 #include "data/length_policy.h"
-#include "data/loss_policy.h"
 #include "model/activations.h"
 
 namespace longhaul {
@@ -32,9 +30,7 @@ void TrainOptions::validate() const {
   if (save.empty()) user_error("--save is missing: the directory for checkpoints and logs");
   check_at_least<std::int64_t>("max_length", max_length, 2);
   parse_truncation_strategy(truncation_strategy);
-  parse_template_mode(template_mode);
-  parse_template_family(chat_template);
-  parse_loss_scale(loss_scale);
+  (void)encoding.parse();
   if (recompute_granularity != "auto") parse_recompute(recompute_granularity);
   check_at_least<std::int64_t>("micro_bs", micro_bs, 1);
   check_at_least<std::int64_t>("global_bs", global_bs, 1);
@@ -90,9 +86,11 @@ std::string TrainOptions::to_json() const {
   json["max_length"] = max_length;
   json["packing"] = packing;
   json["truncation_strategy"] = truncation_strategy;
-  json["template_mode"] = template_mode;
-  json["chat_template"] = chat_template;
-  json["loss_scale"] = loss_scale;
+  json["template_mode"] = encoding.template_mode;
+  json["chat_template"] = encoding.chat_template;
+  json["loss_scale"] = encoding.loss_scale;
+  json["thinking"] = encoding.thinking;
+  json["strict_parity"] = encoding.strict_parity;
   json["strict"] = strict;
   json["backend"] = backend;
   json["attention_backend"] = attention_backend;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/encoding_settings.h"
 #include "train/learning_rate.h"
 #include "train/sharded_adamw.h"
 
@@ -20,9 +21,7 @@ struct TrainOptions {
   std::int64_t max_length = 64000;
   bool packing = true;
   std::string truncation_strategy = "delete";
-  std::string template_mode = "hf";
-  std::string chat_template = "auto";
-  std::string loss_scale = "default";
+  EncodingSettings encoding;
   bool strict = false;
   std::string token_cache_dir;
 

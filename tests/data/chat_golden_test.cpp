@@ -36,7 +36,7 @@ void check_ids(const Tokenizer& tokenizer, const JsonValue& row) {
 }
 
 TEST(ChatGolden, Qwen25) {
-  const auto chat = make_chat_template(TemplateMode::hf, TemplateFamily::qwen25);
+  const auto chat = make_chat_template({.family = TemplateFamily::qwen25});
   const auto rows = golden("chat_golden_qwen25.jsonl");
   ASSERT_EQ(rows.size(), 55U);
   for (const JsonValue& row : rows) {
@@ -46,7 +46,7 @@ TEST(ChatGolden, Qwen25) {
 }
 
 TEST(ChatGolden, Qwen3) {
-  const auto chat = make_chat_template(TemplateMode::hf, TemplateFamily::qwen3);
+  const auto chat = make_chat_template({.family = TemplateFamily::qwen3});
   const auto rows = golden("chat_golden_qwen3.jsonl");
   ASSERT_EQ(rows.size(), 55U);
   for (const JsonValue& row : rows) {
@@ -56,7 +56,7 @@ TEST(ChatGolden, Qwen3) {
 }
 
 TEST(ChatGolden, FirstQwen3Release) {
-  const auto chat = make_chat_template(TemplateMode::hf, TemplateFamily::qwen3_first);
+  const auto chat = make_chat_template({.family = TemplateFamily::qwen3_first});
   std::size_t different = 0;
   for (const JsonValue& row : golden("chat_golden_qwen3.jsonl")) {
     const bool fails = row.get("v1_error").is_string();

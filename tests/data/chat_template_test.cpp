@@ -37,7 +37,7 @@ TEST(DetectTemplate, BaseModelsOfQwen25HaveAnotherSystemMessage) {
   ASSERT_EQ(detect_template(folder), TemplateFamily::qwen25_base);
   Row row;
   row.messages.push_back({"user", JsonValue::make_string("q"), {}, {}, {}});
-  EXPECT_EQ(make_chat_template(TemplateMode::hf, TemplateFamily::qwen25_base)->render(row).text,
+  EXPECT_EQ(make_chat_template({.family = TemplateFamily::qwen25_base})->render(row).text,
             "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
             "<|im_start|>user\nq<|im_end|>\n");
 }

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "core/error.h"
+#include "data/encoding_settings.h"
 #include "data/row_parse.h"
 #include "text_test_support.h"
 
@@ -21,9 +22,11 @@ Row training(std::string_view text) { return parse_row(parse_json(text), RowForm
 /// The text with [[..]] around what carries loss.
 std::string marked(const RenderedRow& rendered) {
   std::string out;
+  bool open = false;
   for (const Piece& piece : rendered.pieces) {
-    const std::string text = rendered.text.substr(piece.begin, piece.end - piece.begin);
-    out += piece.weight > 0.0F ? "[[" + text + "]]" : text;
+    if ((piece.weight > 0.0F) != open) out += open ? "]]" : "[[";
+    open = piece.weight > 0.0F;
+    out += rendered.text.substr(piece.begin, piece.end - piece.begin);
   }
   return out;
 }
@@ -114,7 +117,10 @@ TEST(RowEncoder, PropertiesOverAllGoldenConversations) {
         EXPECT_EQ(piece.weight, 1.0F);
         ASSERT_GE(piece.message, 0);
         EXPECT_EQ(row.messages[static_cast<std::size_t>(piece.message)].role, "assistant");
-        EXPECT_EQ(text.substr(text.size() - 10), "<|im_end|>");
+        if (piece.kind == Piece::Kind::turn_end) {
+          EXPECT_EQ(text, "<|im_end|>");
+          continue;
+        }
         const std::string before = rendered.text.substr(0, piece.begin);
         EXPECT_EQ(before.substr(before.size() - 22), "<|im_start|>assistant\n");
       }
@@ -162,11 +168,17 @@ TEST(RowEncoder, FingerprintFollowsWhatChangesTheIds) {
   EncodeOptions options;
   options.template_family = TemplateFamily::qwen3_first;
   EXPECT_NE(RowEncoder::load(unpacked() / "qwen3", options).fingerprint(), qwen3.fingerprint());
-}
-
-TEST(RowEncoder, LossScaleFlag) {
-  EXPECT_EQ(parse_loss_scale("default"), LossScale::all_turns);
-  EXPECT_NE(error_of<UserError>([] { parse_loss_scale("some"); }).find("known: default"),
+  for (const EncodingSettings& settings :
+       {EncodingSettings{.template_mode = "swift-3.13"},
+        EncodingSettings{.template_mode = "swift-3.7"},
+        EncodingSettings{.template_mode = "swift-3.7", .strict_parity = true},
+        EncodingSettings{.loss_scale = "hermes"}, EncodingSettings{.thinking = "keep"}}) {
+    EXPECT_NE(RowEncoder::load(unpacked() / "qwen3", settings.parse()).fingerprint(),
+              qwen3.fingerprint());
+  }
+  EXPECT_NE(error_of<UserError>([] {
+              (void)EncodingSettings{.strict_parity = true}.parse();
+            }).find("--strict_parity"),
             std::string::npos);
 }
 
