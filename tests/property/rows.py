@@ -82,7 +82,8 @@ def _text(content):
     return content
 
 
-def _loss(message):
+def loss_of(message):
+    """The weight that a message sets for its turn, None when it sets none."""
     value = _one_of(message, "loss", "weight")
     if value is None:
         return None
@@ -155,7 +156,7 @@ def _add(messages, message):
         raise RowError("a message has no role")
     if role not in ROLES:
         raise RowError("unknown role")
-    role, loss, content = ROLES[role], _loss(message), _one_of(message, "content", "value")
+    role, loss, content = ROLES[role], loss_of(message), _one_of(message, "content", "value")
     if role == "call":
         _add_call(messages, content, loss)
     elif role == "assistant":
