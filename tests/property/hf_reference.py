@@ -1,13 +1,16 @@
 """The text, the parts that carry loss and the ids of a conversation by other people's programs: the
 published chat template run by Jinja2 as transformers runs it, and Hugging Face tokenizers."""
 import json
+import os
 
 import jinja2
 import jinja2.ext
 import jinja2.sandbox
-import tokenizers
 
-import rows
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads cost more than pieces of this size
+import tokenizers  # noqa: E402
+
+import rows  # noqa: E402
 
 # Around the index of a message in a marked rendering; generated text has neither.
 OPEN, CLOSE = "\ue000", "\ue001"
