@@ -108,7 +108,9 @@ def compare(program, model, rows, rounds, folder):
                 sys.exit(f"the ids differ: {results}; the peer has {len(ids)} tokens, {fnv1a64(ids)}")
             print(f"{len(texts)} rows, {megabytes:.2f} MB of text, {len(ids)} tokens, ids equal", flush=True)
         ours.append({row["work"]: row["best_seconds"] for row in report["rows"]})
+        print(f"round {index + 1}: longhaul {ours[-1]}", flush=True)
         theirs.append(peer.seconds(texts))
+        print(f"round {index + 1}: tokenizers {theirs[-1]} (cold, warm)", flush=True)
 
     def show(name, seconds):
         print(f"  {name:42} {megabytes / seconds:8.1f} MB/s {len(ids) / seconds / 1e6:8.2f} M tokens/s", flush=True)
