@@ -190,9 +190,9 @@ void stop_at_rejection(const DataScan& scan, const CachedRejection& rejection) {
              rejection.reason);
 }
 
-void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
-                       const std::filesystem::path& file, const std::string& key,
-                       const CacheBuildOptions& options, const Log& log) {
+TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scan,
+                           const SampleEncoder& encoder, const CacheBuildOptions& options,
+                           const Log& log, const std::function<void(const RowBatch&)>& use) {
   const auto blocks = static_cast<std::int64_t>(scan.blocks.size());
   const std::int64_t ranks = coordinator.size();
   // All ranks must agree, so it is the fewest threads that any rank has.
@@ -201,10 +201,6 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
   const std::int64_t per_rank =
       std::min({most, kBlocksPerThread * threads, (blocks + ranks - 1) / ranks});
   std::vector<RowEncoder::Scratch> scratch(static_cast<std::size_t>(threads));
-  std::unique_ptr<TokenCacheWriter> writer;
-  coordinator.together([&] {
-    if (coordinator.rank() == 0) writer = std::make_unique<TokenCacheWriter>(file, key);
-  });
   Progress progress(log, scan);
 
   for (std::int64_t begin = 0; begin < blocks; begin += ranks * per_rank) {
@@ -232,20 +228,34 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
           if (options.rejections == RejectionPolicy::stop && !batch.rejections.empty()) {
             stop_at_rejection(scan, batch.rejections.front());
           }
-          for (const CachedSample& sample : batch.samples) writer->add(sample);
-          for (const CachedRejection& rejection : batch.rejections) writer->add(rejection);
+          use(batch);
         }
       }
     });
     progress.report(std::min(begin + ranks * per_rank, blocks));
   }
+  return {progress.total(), progress.seconds()};
+}
+
+void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
+                       const std::filesystem::path& file, const std::string& key,
+                       const CacheBuildOptions& options, const Log& log) {
+  std::unique_ptr<TokenCacheWriter> writer;
+  coordinator.together([&] {
+    if (coordinator.rank() == 0) writer = std::make_unique<TokenCacheWriter>(file, key);
+  });
+  const TokenizedBytes done =
+      encode_rows(coordinator, scan, encoder, options, log, [&](const RowBatch& batch) {
+        for (const CachedSample& sample : batch.samples) writer->add(sample);
+        for (const CachedRejection& rejection : batch.rejections) writer->add(rejection);
+      });
   coordinator.together([&] {
     if (writer == nullptr) return;
     writer->finish();
+    const double megabytes = static_cast<double>(done.bytes) / 1e6;
     log.info("tokenized {} rows ({:.2f} MB) in {:.2f} s, {:.1f} MB/s; cached in {}",
-             writer->counts().read, static_cast<double>(progress.total()) / 1e6, progress.seconds(),
-             static_cast<double>(progress.total()) / 1e6 / std::max(progress.seconds(), 1e-9),
-             file.string());
+             writer->counts().read, megabytes, done.seconds,
+             megabytes / std::max(done.seconds, 1e-9), file.string());
   });
 }
 

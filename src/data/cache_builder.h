@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,10 +47,22 @@ struct CacheBuildOptions {
 /// The error that --strict true stops with.
 [[noreturn]] void stop_at_rejection(const DataScan& scan, const CachedRejection& rejection);
 
+/// How much text was tokenized, and how long that took.
+struct TokenizedBytes {
+  std::int64_t bytes = 0;
+  double seconds = 0.0;
+};
+
+/// Tokenizes all rows; rank 0 gets them through `use`, block by block in file order. Collective.
+/// Memory: a few blocks a thread, and on rank 0 what all ranks make of one block a thread. Throws
+/// CollectiveError.
+TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scan,
+                           const SampleEncoder& encoder, const CacheBuildOptions& options,
+                           const Log& log, const std::function<void(const RowBatch&)>& use);
+
 /// Tokenizes all rows and writes the cache `file`; its folder exists. Collective: ranks take blocks
 /// in turn and rank 0 writes their results as they arrive, in file order, so the cache is the same
-/// for any number of ranks and threads. Memory: a few blocks a thread, and on rank 0 what all
-/// ranks make of one block a thread. Throws CollectiveError.
+/// for any number of ranks and threads. Throws CollectiveError.
 void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
                        const std::filesystem::path& file, const std::string& key,
                        const CacheBuildOptions& options, const Log& log);

@@ -21,6 +21,8 @@ struct TokenCache::SeriesNumbers {
         line(file.open<std::int64_t>(format::kLine)),
         first_trained(file.open<std::int32_t>(format::kFirstTrained)),
         last_trained(file.open<std::int32_t>(format::kLastTrained)),
+        trained_tokens(file.open<std::int32_t>(format::kTrainedTokens)),
+        weight_sum(file.open<double>(format::kWeightSum)),
         checksum(file.open<std::uint32_t>(format::kChecksum)),
         ids(file.open<char>(format::kIds)),
         rejected_file(file.open<std::int32_t>(format::kRejectedFile)),
@@ -32,16 +34,17 @@ struct TokenCache::SeriesNumbers {
         reasons(file.open<char>(format::kReasons)) {}
 
   std::size_t tokens, run_lengths, run_weights, token_offsets, run_offsets, id_offsets, file, line,
-      first_trained, last_trained, checksum, ids, rejected_file, rejected_line, rejected_length,
-      rejected_id_offsets, rejected_ids, reason_offsets, reasons;
+      first_trained, last_trained, trained_tokens, weight_sum, checksum, ids, rejected_file,
+      rejected_line, rejected_length, rejected_id_offsets, rejected_ids, reason_offsets, reasons;
 };
 
 TokenCache::TokenCache(const std::filesystem::path& file, const std::string& key)
-    : path_(file), file_(std::make_unique<SeriesFile>(file)) {
+    : path_(file), key_(key), file_(std::make_unique<SeriesFile>(file)) {
   check_header(key);
   series_ = std::make_unique<SeriesNumbers>(*file_);
-  for (const std::size_t series : {series_->file, series_->line, series_->first_trained,
-                                   series_->last_trained, series_->checksum}) {
+  for (const std::size_t series :
+       {series_->file, series_->line, series_->first_trained, series_->last_trained,
+        series_->trained_tokens, series_->weight_sum, series_->checksum}) {
     if (file_->size(series) != counts_.kept) damaged("a series of samples has another length");
   }
   for (const std::size_t series :
@@ -181,8 +184,31 @@ SampleOrigins TokenCache::origins() const {
   return origins;
 }
 
+SampleLosses TokenCache::losses() const {
+  return {file_->read_all<std::int32_t>(series_->trained_tokens),
+          file_->read_all<double>(series_->weight_sum)};
+}
+
+WeightRuns TokenCache::weight_runs(std::int64_t sample) const {
+  LONGHAUL_CHECK(sample >= 0 && sample < samples(), "sample {} of {}", sample, samples());
+  const std::int64_t first = run_offsets_[at(sample)];
+  const std::int64_t count = run_offsets_[at(sample) + 1] - first;
+  WeightRuns runs;
+  runs.lengths.resize(static_cast<std::size_t>(count));
+  runs.weights.resize(static_cast<std::size_t>(count));
+  file_->read(series_->run_lengths, first, count, runs.lengths.data());
+  file_->read(series_->run_weights, first, count, runs.weights.data());
+  std::int64_t rest = length(sample);
+  for (const std::int32_t run : runs.lengths) {
+    if (run < 1 || run > rest) damaged(fmt::format("the weights of sample {} do not fit", sample));
+    rest -= run;
+  }
+  return runs;
+}
+
 void TokenCache::verify_texts() const {
   static_cast<void>(origins());
+  static_cast<void>(losses());
   static_cast<void>(rejections());
 }
 
