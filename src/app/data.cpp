@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/data_reports.h"
 #include "app/options.h"
 #include "core/error.h"
 #include "data/json_parse.h"
@@ -244,6 +245,10 @@ void process(bool from_stdin, LineReader& lines, LineWorker& worker) {
 }  // namespace
 
 int run_data(int argc, char** argv) {
+  const std::string_view action = argc > 1 ? argv[1] : "";
+  if (action == "prepare") return run_data_prepare(argc - 1, argv + 1);
+  if (action == "stats") return run_data_stats(argc - 1, argv + 1);
+  if (action == "where") return run_data_where(argc - 1, argv + 1);
   DataOptions options;
   OptionParser parser(
       "data encode|decode|render --model DIR [--input FILE] [flags]",
