@@ -6,6 +6,7 @@
 
 #include "app/data_reports.h"
 #include "app/flag_group.h"
+#include "checkpoint/reader.h"
 #include "core/error.h"
 #include "data/provenance.h"
 #include "metrics/humanize.h"
@@ -182,6 +183,32 @@ void tell_of_pack(const Provenance& run, const WhereOptions& options) {
   print_rows(pack, "  ");
 }
 
+/// What the newest checkpoint in `save` says of its data; null when there is none that can be read.
+nlohmann::json data_of_checkpoint(const std::string& save) {
+  try {
+    const auto checkpoint = find_checkpoint(save);
+    if (!checkpoint) return {};
+    return nlohmann::json::parse(CheckpointReader(*checkpoint).metadata()).value("data", Json());
+  } catch (const UserError&) {
+    return {};  // for longhaul inspect to tell
+  }
+}
+
+/// A start that was refused, because it would have changed the order of the data, has written its
+/// report all the same: it does not tell of the run whose checkpoints are there.
+void compare_with_checkpoint(const Provenance& run, const std::string& save) {
+  auto recorded = nlohmann::json::parse(run.dataset().describe_identity());
+  recorded["global_bs"] = run.dataset().options().run.global_bs;
+  const nlohmann::json data = data_of_checkpoint(save);
+  for (const auto& [key, value] : data.items()) {
+    if (recorded[key] == value) continue;
+    user_error(
+        "{}: the newest checkpoint was written by a run whose data has {} {}, the report is of a "
+        "later start with {}; longhaul data prepare with that run's flags makes its report again",
+        save, key, value.dump(), recorded[key].dump());
+  }
+}
+
 }  // namespace
 
 int run_data_where(int argc, char** argv) {
@@ -200,6 +227,7 @@ int run_data_where(int argc, char** argv) {
   const int questions = (options.id ? 1 : 0) + (options.step ? 1 : 0) + (options.pack ? 1 : 0);
   if (questions != 1) user_error("name one of --id, --step and --pack");
   const Provenance run(options.save);
+  compare_with_checkpoint(run, options.save);
   if (options.id) tell_of_rows(run, options);
   if (options.step) tell_of_step(run, options);
   if (options.pack) tell_of_pack(run, options);

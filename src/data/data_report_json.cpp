@@ -65,7 +65,10 @@ Json lengths_json(const DataReport& report) {
 Json imbalances_json(const std::vector<std::pair<int, Imbalance>>& imbalances) {
   Json list = Json::array();
   for (const auto& [ranks, imbalance] : imbalances) {
-    list.push_back({{"ranks", ranks}, {"mean", imbalance.mean}, {"worst", imbalance.worst}});
+    list.push_back({{"ranks", ranks},
+                    {"mean", imbalance.mean},
+                    {"worst", imbalance.worst},
+                    {"worst_step", imbalance.worst_step}});
   }
   return list;
 }

@@ -150,14 +150,14 @@ class Table {
     imbalance("CP waits", steps.context_parallel, report_.run.layout.cp);
   }
 
-  /// "2 ranks 1.2 %, worst step 3.4 %": how much longer the busiest rank takes than the average.
+  /// "2 ranks 1.20 % (step 9: 3.40 %)": how much longer the busiest rank takes than the average.
   void imbalance(std::string_view label, const std::vector<std::pair<int, Imbalance>>& list,
                  int size_of_run) {
     std::string text;
     for (const auto& [ranks, imbalance] : list) {
-      text += fmt::format("{}{} ranks{} {}, worst step {}", text.empty() ? "" : "; ", ranks,
-                          ranks == size_of_run ? " (this run)" : "", percent(imbalance.mean - 1.0),
-                          percent(imbalance.worst - 1.0));
+      text += fmt::format("{}{} ranks{} {} (step {}: {})", text.empty() ? "" : "; ", ranks,
+                          ranks == size_of_run ? " of this run" : "", percent(imbalance.mean - 1.0),
+                          imbalance.worst_step, percent(imbalance.worst - 1.0));
     }
     if (!text.empty()) line(label, text);
   }

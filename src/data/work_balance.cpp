@@ -38,13 +38,19 @@ class StepsWaiting {
  public:
   void add(const Waiting& step) {
     all_.add(step);
-    worst_ = std::max(worst_, step.imbalance());
+    ++steps_;
+    if (step.imbalance() <= found_.worst) return;
+    found_.worst = step.imbalance();
+    found_.worst_step = steps_;
   }
-  [[nodiscard]] Imbalance imbalance() const { return {all_.imbalance(), worst_}; }
+  [[nodiscard]] Imbalance imbalance() const {
+    return {all_.imbalance(), found_.worst, found_.worst_step};
+  }
 
  private:
   Waiting all_;
-  double worst_ = 1.0;
+  std::int64_t steps_ = 0;
+  Imbalance found_;
 };
 
 }  // namespace

@@ -13,8 +13,9 @@ namespace longhaul {
 /// How unevenly ranks that wait for each other share work, by the estimate of length_cost(): what
 /// the busiest costs over what they cost on average, so 1 when all have the same.
 struct Imbalance {
-  double mean = 1.0;   // of all steps together
-  double worst = 1.0;  // of one step
+  double mean = 1.0;            // of all steps together
+  double worst = 1.0;           // of one step
+  std::int64_t worst_step = 1;  // which one, counted from 1
 };
 
 /// What an epoch's micro-batches are made of and how evenly ranks share them.

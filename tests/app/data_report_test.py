@@ -151,6 +151,7 @@ class DataReport(harness.ProgramTest):
         self.assert_trained(result)
         log, _ = self.assert_log_is_explained(save)
         self.assertEqual(log[-1]["consumed_samples"], 45)
+        first = self.where(save, "--step", 1)
         report = self.report(save)
         self.assertEqual([f["rows"]["not_drawn"] for f in report["files"]], [40, 0])
         self.assertEqual([f["rows"]["copies"] for f in report["files"]], [0, 15])
@@ -160,6 +161,13 @@ class DataReport(harness.ProgramTest):
         again = harness.run("train", *self.train_flags(save, **{**flags, "epochs": 2}), "--dataset",
                             self.rows + "#21", other + "#25", ranks=1)
         self.assert_refused(again, "20 rows drawn", "21 rows drawn")
+        # The report is now of that start, not of the run.
+        self.assert_refused(self.data("where", "--save", save, "--step", 1), "20 rows drawn",
+                            "21 rows drawn", "data prepare")
+        made = self.data("prepare", "--model", self.model, *sources, "--save", save,
+                         "--max_length", 512, "--global_bs", 2, "--seed", 7)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertEqual(self.where(save, "--step", 1), first)
 
     def test_questions_that_have_no_answer(self):
         self.assert_refused(self.data("where", "--save", self.path("nowhere"), "--step", 1),
