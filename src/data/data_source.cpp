@@ -6,13 +6,6 @@
 #include "core/error.h"
 
 namespace longhaul {
-namespace {
-
-/// Each drawn row takes 8 bytes on every rank.
-constexpr std::int64_t kMostRows = 1'000'000'000;
-
-}  // namespace
-
 std::string DataSource::text() const {
   return draw ? fmt::format("{}#{}", path.string(), *draw) : path.string();
 }
@@ -28,11 +21,11 @@ DataSource parse_data_source(const std::string& text) {
   if (std::filesystem::exists(text, ignored)) return {text};
   std::int64_t rows = 0;
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), rows);
-  if (result.ec != std::errc() || rows < 1 || rows > kMostRows) {
+  if (result.ec != std::errc() || rows < 1 || rows > kMostDrawnRows) {
     user_error(
         "{}: the number after # is how many rows an epoch takes of the file, from 1 to {}; leave "
         "#{} out to take every row once",
-        text, kMostRows, digits);
+        text, kMostDrawnRows, digits);
   }
   return {text.substr(0, mark), rows};
 }

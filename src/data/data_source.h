@@ -7,6 +7,9 @@
 
 namespace longhaul {
 
+/// The most rows that can be drawn of one file: each takes 8 bytes on every rank.
+inline constexpr std::int64_t kMostDrawnRows = 1'000'000'000;
+
 /// A data file, and how many of its rows an epoch takes.
 struct DataSource {
   // Not explicit: a path is a source of all its rows.

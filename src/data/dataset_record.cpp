@@ -1,5 +1,6 @@
 #include "data/dataset_record.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -50,6 +51,22 @@ fs::path find_cache(const fs::path& save, const fs::path& recorded) {
   return recorded;
 }
 
+/// What no run can have written would end as a bug here.
+void check_ranges(const fs::path& save, const DatasetOptions& options) {
+  const auto drawable = [](const DataSource& source) {
+    return !source.draw || (*source.draw >= 1 && *source.draw <= kMostDrawnRows);
+  };
+  const Layout& layout = options.run.layout;
+  const bool good =
+      options.max_length >= 1 && layout.tp >= 1 && layout.cp >= 1 && layout.dp >= 1 &&
+      !options.files.empty() && std::all_of(options.files.begin(), options.files.end(), drawable) &&
+      std::all_of(options.validation_files.begin(), options.validation_files.end(), drawable);
+  if (good) return;
+  user_error(
+      "{}: damaged: a setting in \"order\" is out of range; longhaul data prepare makes it anew",
+      (save / kReportName).string());
+}
+
 RecordedDataset open_order(const fs::path& save, const Json& order) {
   DatasetOptions options;
   DataScan scan;
@@ -64,10 +81,15 @@ RecordedDataset open_order(const fs::path& save, const Json& order) {
       parse_truncation_strategy(order.at("truncation_strategy").get<std::string>());
   options.packing = parse_packing(order.at("packing").get<std::string>());
   options.run = read_run(order);
+  check_ranges(save, options);
   const fs::path cache = find_cache(save, order.at("token_cache").get<std::string>());
   std::unique_ptr<TokenCache> opened;
   try {
     opened = std::make_unique<TokenCache>(cache, order.at("token_cache_key").get<std::string>());
+    const std::int64_t samples = opened->samples();
+    if (samples > 0 && opened->file(samples - 1) >= static_cast<int>(scan.files.size())) {
+      throw SeriesFileError(fmt::format("{}: has rows of more files", cache.string()));
+    }
   } catch (const SeriesFileError& error) {
     user_error(
         "{}; {} refers to this token cache, which longhaul data prepare or train with the same "

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
+#include <string>
 
 #include "core/error.h"
 
@@ -81,7 +83,10 @@ void pack_window(std::span<const std::int64_t> samples, std::span<const std::int
 
 }  // namespace
 
-PackingMode parse_packing(std::string_view text) {
+PackingMode parse_packing(std::string_view given) {
+  std::string text(given);  // as Boost reads a BOOL flag, which this was
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const std::string_view yes : {"true", "1", "yes", "on"}) {
     if (text == yes) return PackingMode::first_fit_decreasing;
   }
@@ -89,7 +94,7 @@ PackingMode parse_packing(std::string_view text) {
     if (text == no) return PackingMode::one_sample;
   }
   if (text == name_of(PackingMode::balanced)) return PackingMode::balanced;
-  user_error("--packing {}: unknown; known: true, false, balanced", text);
+  user_error("--packing {}: unknown; known: true, false, balanced", given);
 }
 
 std::string_view name_of(PackingMode mode) {

@@ -198,6 +198,12 @@ TEST_F(ProvenanceTest, WhatIsMissingOrDoesNotFitIsNamed) {
   EXPECT_NE(damage("\"max_length\": 100,\n    \"trunc", "\"max_length\": \"x\",\n    \"trunc")
                 .find("damaged"),
             std::string::npos);
+  EXPECT_NE(damage("\"max_length\": 100,\n    \"trunc", "\"max_length\": -1,\n    \"trunc")
+                .find("out of range"),
+            std::string::npos);
+  EXPECT_NE(damage("\"dp\": 2\n    },\n    \"token", "\"dp\": 0\n    },\n    \"token")
+                .find("out of range"),
+            std::string::npos);
   write_bytes(report, good.substr(0, good.size() / 2));
   EXPECT_NE(complaint(open).find("is not a data report"), std::string::npos);
   write_bytes(report, good);

@@ -206,6 +206,7 @@ TEST(PackingFlag, Values) {
   for (const char* name : {"true", "false", "balanced"}) {
     EXPECT_EQ(name_of(parse_packing(name)), name);
   }
+  EXPECT_EQ(parse_packing("True"), PackingMode::first_fit_decreasing);
   EXPECT_EQ(parse_packing("1"), PackingMode::first_fit_decreasing);
   EXPECT_EQ(parse_packing("no"), PackingMode::one_sample);
   EXPECT_THROW(parse_packing("best"), UserError);
