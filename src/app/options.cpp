@@ -1,10 +1,12 @@
 #include "app/options.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iostream>
 #include <numeric>
 #include <sstream>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -36,6 +38,16 @@ std::string normalize_flag(std::string argument) {
   const std::size_t end = std::min(argument.find('='), argument.size());
   std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
   return argument;
+}
+
+/// Some editors put one in front of a text file.
+void skip_byte_order_mark(std::istream& file) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::array<char, kByteOrderMark.size()> begin{};
+  file.read(begin.data(), begin.size());
+  if (file && std::string_view(begin.data(), begin.size()) == kByteOrderMark) return;
+  file.clear();
+  file.seekg(0);
 }
 
 }  // namespace
@@ -109,6 +121,7 @@ bool OptionParser::parse(int argc, char** argv) {
       const auto path = values_[config_flag_].as<std::string>();
       std::ifstream file(path);
       if (!file) user_error("--{} {}: cannot be opened; check the path", config_flag_, path);
+      skip_byte_order_mark(file);
       po::store(po::parse_config_file(file, all), values_);
     }
     po::notify(values_);

@@ -18,6 +18,7 @@ inline constexpr std::int64_t kBlockBytes = std::int64_t{1} << 19;
 
 /// The data files as all ranks agree on them.
 struct DataScan {
+  std::int64_t block_bytes = kBlockBytes;
   std::vector<DataFile> files;
   std::vector<std::string> file_hashes;        // [files]: SHA-256 over the SHA-256 of each block
   std::vector<RowBlock> blocks;                // in file order
@@ -48,8 +49,9 @@ struct CacheBuildOptions {
 
 /// Tokenizes all rows and writes the cache `file`; its folder exists. Collective: ranks take blocks
 /// in turn and rank 0 writes their results as they arrive, in file order, so the cache is the same
-/// for any number of ranks and threads. Memory: a few blocks a thread, and on rank 0 what all
-/// ranks make of one block a thread. Throws CollectiveError.
+/// for any number of ranks and threads. Packed files are unpacked beside it first. Memory: a few
+/// blocks a thread, and on rank 0 what all ranks make of one block a thread. Throws
+/// CollectiveError.
 void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
                        const std::filesystem::path& file, const std::string& key,
                        const CacheBuildOptions& options, const Log& log);

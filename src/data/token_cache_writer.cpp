@@ -1,11 +1,8 @@
-#include <unistd.h>
-
-#include <array>
-#include <chrono>
 #include <limits>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "data/cache_temporary.h"
 #include "data/token_cache.h"
 #include "data/token_cache_format.h"
 
@@ -19,27 +16,6 @@ namespace {
 constexpr std::int64_t kTokenChunk = 262144;
 constexpr std::int64_t kChunk = 2048;
 constexpr std::int64_t kTextChunk = 16384;
-
-/// A temporary file that nobody has written to for this long was left by a killed writer.
-constexpr auto kAbandonedAfter = std::chrono::hours(1);
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
-}
-
-void remove_abandoned(const fs::path& file) {
-  const std::string prefix = file.filename().string() + ".";
-  std::error_code ignored;  // somebody else may be removing them, too
-  for (const auto& entry : fs::directory_iterator(file.parent_path(), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
-    const auto written = entry.last_write_time(ignored);
-    if (!ignored && fs::file_time_type::clock::now() - written > kAbandonedAfter) {
-      fs::remove(entry.path(), ignored);
-    }
-  }
-}
 
 }  // namespace
 
@@ -84,9 +60,8 @@ struct TokenCacheWriter::SeriesNumbers {
 };
 
 TokenCacheWriter::TokenCacheWriter(fs::path file, const std::string& key)
-    : file_(std::move(file)),
-      temporary_(file_.string() + fmt::format(".{}-{}.tmp", host_name(), getpid())) {
-  remove_abandoned(file_);
+    : file_(std::move(file)), temporary_(cache_temporary(file_, "")) {
+  remove_abandoned_temporaries(file_);
   writer_ = std::make_unique<SeriesFileWriter>(temporary_);
   series_ = std::make_unique<SeriesNumbers>(*writer_);
   writer_->set_attribute("format", format::kFormat);
