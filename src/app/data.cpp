@@ -219,13 +219,23 @@ void write_out(std::string& out) {
   out.clear();
 }
 
+/// LineReader::next; what the lines before a damaged place gave is written before its error.
+bool next_line(LineReader& lines, LineReader::Line& line, std::string& out) {
+  try {
+    return lines.next(line);
+  } catch (const UserError&) {
+    write_out(out);
+    throw;
+  }
+}
+
 /// from_stdin: the lines come from std::cin.
 void process(bool from_stdin, LineReader& lines, LineWorker& worker) {
   constexpr std::size_t kFlushBytes = 1 << 18;
   const bool terminal = isatty(STDOUT_FILENO) != 0;
   std::string out;
   LineReader::Line line;
-  while (lines.next(line)) {
+  while (next_line(lines, line, out)) {
     try {
       worker.run(line, out);
     } catch (const LineError& error) {
@@ -257,7 +267,7 @@ int run_data(int argc, char** argv) {
       "model", po::value(&options.model)->value_name("DIR")->required(),
       "directory with tokenizer.json and, for render, the chat template")(
       "input", po::value(&options.input)->value_name("FILE")->default_value(options.input),
-      "JSON lines; - is standard input");
+      "JSON lines, also packed with gzip or zstd; - is standard input");
   parser.add("Render")("template_mode",
                        po::value(&options.template_mode)->default_value(options.template_mode),
                        "how conversations are written: hf (the model's own chat template)")(
