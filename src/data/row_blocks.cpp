@@ -140,6 +140,13 @@ BlockSummary summarize_block(const DataFile& file, const RowBlock& block) {
 
 void for_each_line(const DataFile& file, const RowBlock& block, std::int64_t line_ends_before,
                    const std::function<void(const LineReader::Line&)>& use) {
+  if (file.compression != Compression::none && file.unpacked.empty()) {
+    if (block.begin > 0) return;
+    LineReader reader(file.path);
+    LineReader::Line line;
+    while (reader.next(line)) use(line);
+    return;
+  }
   BlockText block_text = read_lines(file, block);
   if (block_text.text.empty()) return;
   // LineReader takes the first line of its stream for the first of the file, where a byte order

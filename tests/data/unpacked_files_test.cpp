@@ -57,6 +57,20 @@ TEST_F(UnpackFile, TextAndLineEndsOfItsBlocks) {
   }
 }
 
+TEST_F(UnpackFile, WithoutItTheFirstBlockHasAllLines) {
+  std::string text;
+  for (int i = 1; i <= 1000; ++i) text += fmt::format("{}\n", i);
+  const DataFile file = packed(gzip(text));
+  std::int64_t lines = 0;
+  for (const RowBlock& block : make_blocks({&file, 1}, 100)) {
+    for_each_line(file, block, 7, [&](const LineReader::Line& line) {
+      EXPECT_EQ(line.number, ++lines);
+      EXPECT_EQ(line.text, std::to_string(lines));
+    });
+  }
+  EXPECT_EQ(lines, 1000);
+}
+
 TEST_F(UnpackFile, AFullDiskIsOneMessage) {
   const std::string text = complaint(packed(gzip("a\nb\n")), "/dev/full");
   EXPECT_NE(text.find("rows.jsonl.gz: has no room to be unpacked"), std::string::npos) << text;
