@@ -19,12 +19,15 @@ struct Action {
   int (*run)(int, char**);
 };
 
-/// In the order of --help. An action is a line here, its function in data_actions.h, and a file
+/// In the order of --help. A further action is a line here, a function in data_actions.h and a file
 /// data_ACTION.cpp.
 constexpr std::array kActions{
     Action{"encode", "the token ids of texts", run_data_encode},
     Action{"decode", "the text of token ids", run_data_decode},
     Action{"render", "the text, ids and loss weights of rows, as JSON lines", run_data_render},
+    Action{"check", "which rows are fit for training, and what looks odd", run_data_check},
+    Action{"show", "one conversation in the terminal, trained text marked", run_data_show},
+    Action{"diff-template", "our rendering against another program's", run_data_diff_template},
 };
 
 void print_usage(std::FILE* out) {

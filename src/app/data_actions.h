@@ -7,5 +7,8 @@ namespace longhaul {
 int run_data_encode(int argc, char** argv);
 int run_data_decode(int argc, char** argv);
 int run_data_render(int argc, char** argv);
+int run_data_check(int argc, char** argv);
+int run_data_show(int argc, char** argv);
+int run_data_diff_template(int argc, char** argv);
 
 }  // namespace longhaul

@@ -1,15 +1,12 @@
 #include "data/cache_builder.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
-#include <exception>
-#include <functional>
 #include <memory>
-#include <thread>
 
 #include "core/error.h"
 #include "core/stopwatch.h"
+#include "data/in_parallel.h"
 #include "data/sha256.h"
 #include "data/token_cache.h"
 #include "data/token_cache_format.h"
@@ -24,33 +21,6 @@ constexpr std::int64_t kBlocksPerThread = 4;
 /// A gathered message may be this long; MPI counts bytes in int.
 constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
 constexpr double kProgressSeconds = 5.0;
-
-/// Runs work(thread, i) for i = 0 .. count-1, each i on whichever thread is free. The exception of
-/// the lowest failing i is thrown when all threads have ended.
-void in_parallel(std::int64_t count, int threads,
-                 const std::function<void(int thread, std::int64_t i)>& work) {
-  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(count));
-  std::atomic<std::int64_t> next = 0;
-  const auto run = [&](int thread) {
-    for (std::int64_t i = next++; i < count; i = next++) {
-      try {
-        work(thread, i);
-      } catch (...) {
-        failures[static_cast<std::size_t>(i)] = std::current_exception();
-        next = count;
-      }
-    }
-  };
-  std::vector<std::jthread> others;
-  for (int thread = 1; thread < std::min<std::int64_t>(threads, count); ++thread) {
-    others.emplace_back(run, thread);
-  }
-  run(0);
-  others.clear();  // joins
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
-}
 
 std::int64_t parse_integer(std::string_view text) {
   std::int64_t value = 0;
