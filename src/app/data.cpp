@@ -55,6 +55,7 @@ std::string known_actions() {
                known_actions());
   }
   std::vector<std::string> names;
+  names.reserve(kActions.size());
   for (const Action& action : kActions) names.emplace_back(action.name);
   const std::string near = nearest_name(name, names);
   user_error("longhaul data {}: unknown{}; known: {}", name,

@@ -2,6 +2,7 @@
 #include "data/data_check.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -45,7 +46,14 @@ std::vector<DataFile> find_files(const std::vector<std::string>& names) {
 /// way of anything.
 void check_output(const char* flag, const std::string& path, const std::vector<DataFile>& files) {
   std::error_code ignored;
-  if (path.empty() || !fs::exists(path, ignored)) return;
+  if (path.empty()) return;
+  // Now, and not after an hour of checking.
+  const fs::path folder = fs::absolute(path).parent_path();
+  if (!fs::is_directory(folder, ignored) || access(folder.c_str(), W_OK) != 0) {
+    user_error("--{} {}: nothing can be written into {}; name another folder", flag, path,
+               folder.string());
+  }
+  if (!fs::exists(path, ignored)) return;
   if (!fs::is_regular_file(path, ignored)) {
     user_error("--{} {}: is not a regular file; name a file to write", flag, path);
   }
@@ -149,8 +157,8 @@ int run_data_check(int argc, char** argv) {
   }
   const DataCheck result = check(files, flags);
   std::string text = json_only ? check_json(result) : check_text(result);
-  if (!flags.json.empty() && !json_only) replace_text_file(flags.json, check_json(result));
   write_output(text);
+  if (!flags.json.empty() && !json_only) replace_text_file(flags.json, check_json(result));
   return result.rejected_rows() == 0 ? kExitSuccess : kExitFailure;
 }
 

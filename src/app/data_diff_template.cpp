@@ -124,14 +124,16 @@ class Comparer {
             fmt::format("refused by the reference: {}\n", visible(theirs.error)));
     } else if (const auto text = find_difference(ours.rendered.text, theirs.text, flags_.context)) {
       count(counts_.text, describe(*text));
-    } else if (!theirs.ids) {
-      ++counts_.equal;
-    } else if (const auto ids =
-                   find_id_difference(encoder_, ours.rendered, *theirs.ids, scratch_)) {
+    } else if (const auto ids = id_difference(ours, theirs)) {
       count(counts_.ids, describe(*ids));
     } else {
       ++counts_.equal;
     }
+  }
+
+  std::optional<IdDifference> id_difference(const OurRow& ours, const ReferenceRow& theirs) {
+    if (!theirs.ids) return std::nullopt;
+    return find_id_difference(encoder_, ours.rendered, *theirs.ids, scratch_);
   }
 
   /// Counts one row and prints it if it is one of the first.

@@ -51,11 +51,11 @@ void append_visible(std::string& out, std::string_view text, Visible what) {
     const std::string_view bytes = text.substr(at, point.length);
     at += point.length;
     const bool stays = what == Visible::lines && (point.value == '\n' || point.value == '\t');
+    const bool hidden =
+        is_hidden(point.value) || (what == Visible::marks && is_odd_space(point.value));
     if (point.value == 0xFFFD && point.length == 1) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
-    } else if (stays) {
-      out += bytes;
-    } else if (is_hidden(point.value) || (what == Visible::marks && is_odd_space(point.value))) {
+    } else if (hidden && !stays) {
       append_escape(out, point.value);
     } else {
       out += bytes;

@@ -140,6 +140,7 @@ class Check(DataCommand):
                      words=["--json", "--rejected"])
         self.refused("check", self.rows, "--rejected", self.path("no", "such", "folder"),
                      words=["no/such/folder"])
+        self.refused("check", self.rows, "--json", self.path("no", "such", "file"), words=["--json", "no/such"])
         self.assertEqual(self.data("check", self.rows)[:4], "file")  # the rows are as they were
 
 
