@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iostream>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -30,12 +31,15 @@ struct CheckFlags {
   int threads = 0;
 };
 
+/// Empty for standard input.
 std::vector<DataFile> find_files(const std::vector<std::string>& names) {
   if (names.empty()) {
     user_error("which files? Name JSON-lines files, as in 'longhaul data check rows.jsonl'");
   }
   std::vector<DataFile> files;
+  if (names == std::vector<std::string>{"-"}) return files;
   for (const std::string& name : names) {
+    if (name == "-") user_error("-, standard input, is read alone; leave out the other files");
     if (!fs::exists(name)) user_error("{}: cannot be found; check the path", name);
     files.push_back(find_data_file(name));
   }
@@ -108,17 +112,24 @@ class RejectedFile {
 DataCheck check(const std::vector<DataFile>& files, const CheckFlags& flags) {
   std::optional<RejectedFile> rejected;
   if (!flags.rejected.empty()) rejected.emplace(flags.rejected);
-  std::int64_t bytes = 0;
-  for (const DataFile& file : files) bytes += file.bytes;
-  Progress progress("checking", bytes);
   CheckOptions options;
   options.threads = flags.threads > 0
                         ? flags.threads
                         : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1);
   options.examples = flags.examples;
-  options.on_progress = [&](std::int64_t done) { progress.add(done); };
   if (rejected) options.on_rejected = [&](const UnkeptRow& row) { rejected->add(row); };
-  DataCheck result = check_data(files, options);
+  DataCheck result;
+  if (files.empty()) {
+    std::ios::sync_with_stdio(false);  // lets std::cin buffer
+    LineReader lines(std::cin, "stdin");
+    result = check_stream(lines, options);
+  } else {
+    std::int64_t bytes = 0;
+    for (const DataFile& file : files) bytes += file.bytes;
+    Progress progress("checking", bytes);
+    options.on_progress = [&](std::int64_t done) { progress.add(done); };
+    result = check_data(files, options);
+  }
   if (rejected) rejected->finish();
   return result;
 }
@@ -133,7 +144,8 @@ int run_data_check(int argc, char** argv) {
       "looks\nlike a mistake, and which ids occur twice. Exit code: 0 when every row is accepted, "
       "1 when some\nare rejected, 2 when the check could not be made.");
   FlagGroup group(parser, "Check");
-  group.list("files", &flags.files, "FILE...", "JSON-lines files; also without the flag's name");
+  group.list("files", &flags.files, "FILE...",
+             "JSON-lines files, or - for standard input; also without the flag's name");
   group.value("examples", &flags.examples, "N", "rows to name for each reason, at most");
   group.plain("json", &flags.json, "FILE",
               "write the result as JSON too; - writes it to standard output instead of the text");

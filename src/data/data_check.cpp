@@ -74,25 +74,27 @@ void count_row(const Row& row, CheckedBlock& block) {
   block.without_assistant += 1 - any([](const Message& m) { return m.role == "assistant"; });
 }
 
+void check_line(const LineReader::Line& line, CheckedBlock& block) {
+  CheckedRow& out = block.rows.emplace_back();
+  out.line = line.number;
+  auto parsed = parse_line(line, kNoFile, RowForm::training);
+  if (auto* rejected = std::get_if<RejectedRow>(&parsed)) {
+    out.id = std::move(rejected->id);
+    out.reason = std::move(rejected->reason);
+  } else {
+    Row& row = std::get<Row>(parsed);
+    count_row(row, block);
+    out.findings = find_suspicious(row);
+    const bool unnamed = row.id == fmt::format("{}:{}", kNoFile, line.number);
+    block.without_id += unnamed ? 1 : 0;
+    if (!unnamed) out.id = std::move(row.id);
+  }
+  if (!out.id.empty()) out.hash = hash_id(out.id);
+}
+
 CheckedBlock check_block(const DataFile& file, const RowBlock& block) {
   CheckedBlock checked;
-  for_each_line(file, block, 0, [&](const LineReader::Line& line) {
-    CheckedRow& out = checked.rows.emplace_back();
-    out.line = line.number;
-    auto parsed = parse_line(line, kNoFile, RowForm::training);
-    if (auto* rejected = std::get_if<RejectedRow>(&parsed)) {
-      out.id = std::move(rejected->id);
-      out.reason = std::move(rejected->reason);
-    } else {
-      Row& row = std::get<Row>(parsed);
-      count_row(row, checked);
-      out.findings = find_suspicious(row);
-      const bool unnamed = row.id == fmt::format("{}:{}", kNoFile, line.number);
-      checked.without_id += unnamed ? 1 : 0;
-      if (!unnamed) out.id = std::move(row.id);
-    }
-    if (!out.id.empty()) out.hash = hash_id(out.id);
-  });
+  for_each_line(file, block, 0, [&](const LineReader::Line& line) { check_line(line, checked); });
   checked.line_ends = summarize_block(file, block).line_ends;
   return checked;
 }
@@ -225,6 +227,45 @@ DataCheck check_data(const std::vector<DataFile>& files, const CheckOptions& opt
       bytes += block.end - block.begin;
     }
     if (options.on_progress) options.on_progress(bytes);
+  }
+  return merger.finish();
+}
+
+DataCheck check_stream(LineReader& lines, const CheckOptions& options) {
+  struct KeptLine {
+    std::int64_t number;
+    std::string text;
+  };
+  DataFile file;
+  file.path = lines.name();
+  Merger merger({file}, options);
+  const std::int64_t wave = kBlocksPerThread * std::max(options.threads, 1);
+  LineReader::Line line;
+  for (bool more = true; more;) {
+    // As much text as this many blocks of a file would have.
+    std::vector<std::vector<KeptLine>> batches;
+    std::int64_t batch_bytes = options.block_bytes;
+    while (true) {
+      const bool full = batch_bytes >= options.block_bytes;
+      if (full && static_cast<std::int64_t>(batches.size()) == wave) break;
+      more = lines.next(line);
+      if (!more) break;
+      if (full) {
+        batches.emplace_back();
+        batch_bytes = 0;
+      }
+      batches.back().push_back({line.number, std::string(line.text)});
+      batch_bytes += static_cast<std::int64_t>(line.text.size());
+    }
+    std::vector<CheckedBlock> checked(batches.size());
+    in_parallel(static_cast<std::int64_t>(batches.size()), options.threads,
+                [&](int /*thread*/, std::int64_t i) {
+                  const auto index = static_cast<std::size_t>(i);
+                  for (const KeptLine& kept : batches[index]) {
+                    check_line({kept.text, kept.number, 0}, checked[index]);
+                  }
+                });
+    for (CheckedBlock& block : checked) merger.add(0, std::move(block));
   }
   return merger.finish();
 }

@@ -79,7 +79,11 @@ struct CheckOptions {
 /// bytes for each row that has an id. Throws UserError when reading fails.
 DataCheck check_data(const std::vector<DataFile>& files, const CheckOptions& options);
 
-/// The same as one JSON object, with line ends and indentation.
+/// The same for rows that can only be read from begin to end. They are the one file of the result,
+/// with the reader's name; blank lines at the end are not counted.
+DataCheck check_stream(LineReader& lines, const CheckOptions& options);
+
+/// The result as one JSON object, with line ends and indentation.
 std::string check_json(const DataCheck& check);
 
 }  // namespace longhaul

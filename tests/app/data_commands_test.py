@@ -124,6 +124,14 @@ class Check(DataCommand):
         self.assertEqual(self.data("check", path, "--threads", 3, code=1), one)
         self.assertIn("many.jsonl:8001: not JSON", one)
 
+    def test_standard_input(self):
+        one, _ = self.mixed()
+        with open(one, encoding="utf-8") as file:
+            text = self.data("check", "-", code=1, stdin=file)
+        self.assertRegex(text, r"\nstdin +5 +4 +2 +2\n")
+        self.assertIn("stdin:2: not JSON", text)
+        self.refused("check", one, "-", words=["standard input", "alone"])
+
     def test_mistakes(self):
         self.refused("check", words=["which files?"])
         self.refused("check", self.rows, self.path("absent.jsonl"), words=["absent.jsonl"])

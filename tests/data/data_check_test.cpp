@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "data/batch_test_support.h"
 #include "data/in_parallel.h"
 #include "data/json_parse.h"
@@ -114,6 +116,34 @@ TEST(DataCheck, BlocksAndThreadsChangeNothing) {
       EXPECT_EQ(rejected.size(), 29U);
       EXPECT_TRUE(std::is_sorted(rejected.begin(), rejected.end()));
       EXPECT_EQ(bytes, expected.files[0].file.bytes + expected.files[1].file.bytes);
+    }
+  }
+}
+
+TEST(DataCheck, AStreamGivesWhatItsFileGives) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "rows.jsonl";
+  std::string text = "\xEF\xBB\xBF\n";
+  for (int i = 0; i < 100; ++i) {
+    text +=
+        i % 9 == 0 ? "{\"id\": \"broken\"}\r\n\n" : row_line(fmt::format("r{}", i % 70), "q", "a");
+    text += "\n";
+  }
+  write_bytes(path, text + "{\"no\": \"end\"}");
+  DataCheck expected = check({path});
+  for (const std::int64_t block : {1, 100, 1 << 20}) {
+    for (const int threads : {1, 3}) {
+      CheckOptions options;
+      options.block_bytes = block;
+      options.threads = threads;
+      std::vector<std::int64_t> rejected;
+      options.on_rejected = [&](const UnkeptRow& row) { rejected.push_back(row.line); };
+      LineReader lines(path);
+      DataCheck result = check_stream(lines, options);
+      EXPECT_EQ(rejected.size(), 13U);
+      EXPECT_TRUE(std::is_sorted(rejected.begin(), rejected.end()));
+      result.files[0].file = expected.files[0].file;  // a stream's size is not known
+      EXPECT_EQ(summary(result), summary(expected)) << block << " " << threads;
     }
   }
 }
