@@ -195,23 +195,11 @@ class Merger {
   std::int64_t line_ends_ = 0;
 };
 
-}  // namespace
-
-std::int64_t DataCheck::accepted_rows() const {
-  return std::accumulate(files.begin(), files.end(), std::int64_t{0},
-                         [](std::int64_t sum, const File& file) { return sum + file.accepted; });
-}
-
-std::int64_t DataCheck::rejected_rows() const {
-  return std::accumulate(files.begin(), files.end(), std::int64_t{0},
-                         [](std::int64_t sum, const File& file) { return sum + file.rejected; });
-}
-
-DataCheck check_data(const std::vector<DataFile>& files, const CheckOptions& options) {
+/// Adds all blocks of `files`.
+void check_blocks(const std::vector<DataFile>& files, const CheckOptions& options, Merger& merger) {
   const std::vector<RowBlock> blocks = make_blocks(files, options.block_bytes);
   const auto count = static_cast<std::int64_t>(blocks.size());
   const std::int64_t wave = kBlocksPerThread * std::max(options.threads, 1);
-  Merger merger(files, options);
   for (std::int64_t begin = 0; begin < count; begin += wave) {
     std::vector<CheckedBlock> checked(static_cast<std::size_t>(std::min(wave, count - begin)));
     in_parallel(static_cast<std::int64_t>(checked.size()), options.threads,
@@ -228,17 +216,15 @@ DataCheck check_data(const std::vector<DataFile>& files, const CheckOptions& opt
     }
     if (options.on_progress) options.on_progress(bytes);
   }
-  return merger.finish();
 }
 
-DataCheck check_stream(LineReader& lines, const CheckOptions& options) {
+/// Adds the lines of file number `file`, read from begin to end.
+void check_lines(LineReader& lines, std::int32_t file, const CheckOptions& options,
+                 Merger& merger) {
   struct KeptLine {
     std::int64_t number;
     std::string text;
   };
-  DataFile file;
-  file.path = lines.name();
-  Merger merger({file}, options);
   const std::int64_t wave = kBlocksPerThread * std::max(options.threads, 1);
   LineReader::Line line;
   for (bool more = true; more;) {
@@ -265,8 +251,33 @@ DataCheck check_stream(LineReader& lines, const CheckOptions& options) {
                     check_line({kept.text, kept.number, 0}, checked[index]);
                   }
                 });
-    for (CheckedBlock& block : checked) merger.add(0, std::move(block));
+    for (CheckedBlock& block : checked) merger.add(file, std::move(block));
   }
+}
+
+}  // namespace
+
+std::int64_t DataCheck::accepted_rows() const {
+  return std::accumulate(files.begin(), files.end(), std::int64_t{0},
+                         [](std::int64_t sum, const File& file) { return sum + file.accepted; });
+}
+
+std::int64_t DataCheck::rejected_rows() const {
+  return std::accumulate(files.begin(), files.end(), std::int64_t{0},
+                         [](std::int64_t sum, const File& file) { return sum + file.rejected; });
+}
+
+DataCheck check_data(const std::vector<DataFile>& files, const CheckOptions& options) {
+  Merger merger(files, options);
+  check_blocks(files, options, merger);
+  return merger.finish();
+}
+
+DataCheck check_stream(LineReader& lines, const CheckOptions& options) {
+  DataFile file;
+  file.path = lines.name();
+  Merger merger({file}, options);
+  check_lines(lines, 0, options, merger);
   return merger.finish();
 }
 
