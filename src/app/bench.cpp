@@ -24,6 +24,7 @@ constexpr std::array kBenchmarks{
     Benchmark{"attention", "attention over packed documents: TFLOP/s", run_bench_attention},
     Benchmark{"collectives", "exchange between ranks: GB/s (under mpirun)", run_bench_collectives},
     Benchmark{"step", "whole optimizer steps: tokens/s, memory", run_bench_step},
+    Benchmark{"tokenizer", "rows to tokens on one thread: MB/s, tokens/s", run_bench_tokenizer},
 };
 
 void print_benchmarks() {
@@ -54,7 +55,8 @@ int run_bench(int argc, char** argv) {
     });
   }
   user_error(
-      "{}; choose kernels, gemm, attention, collectives or step ('longhaul bench --help')",
+      "{}; choose kernels, gemm, attention, collectives, step or tokenizer ('longhaul bench "
+      "--help')",
       name.empty() ? std::string("which benchmark?") : fmt::format("unknown benchmark '{}'", name));
 }
 

@@ -7,10 +7,10 @@
 
 namespace longhaul {
 
-BenchFlags::BenchFlags(const std::string& usage, const std::string& summary)
-    : parser_("bench " + usage, summary, "config_file") {}
+BenchFlags::BenchFlags(const std::string& usage, const std::string& summary, Device device)
+    : parser_("bench " + usage, summary, "config_file"), device_(device) {}
 
-bool BenchFlags::parse(int argc, char** argv, Coordinator& coordinator) {
+void BenchFlags::add_backend() {
   add_backend_flags(parser_, "Backend", backend_);
   record("backend", &backend_.backend);
   record("ranks_per_gpu", &backend_.ranks_per_gpu);
@@ -18,6 +18,10 @@ bool BenchFlags::parse(int argc, char** argv, Coordinator& coordinator) {
   record("attention_backend", &backend_.attention_backend);
   record("gemm_cache_file", &backend_.gemm_cache_file);
   record("threads", &backend_.threads);
+}
+
+bool BenchFlags::parse(int argc, char** argv, Coordinator& coordinator) {
+  if (device_ == Device::backend) add_backend();
   FlagGroup(parser_, "Output")
       .plain("json", &json_, "FILE", "also write all numbers to FILE, one JSON object");
 
@@ -41,7 +45,11 @@ bool BenchFlags::parse(int argc, char** argv, Coordinator& coordinator) {
 }
 
 void BenchFlags::begin(bench::Report& report, const Backend& backend) const {
-  report.set_device(backend.describe());
+  begin(report, backend.describe());
+}
+
+void BenchFlags::begin(bench::Report& report, std::string device) const {
+  report.set_device(std::move(device));
   for (const auto& [name, value] : arguments_) report.add_argument(name, value());
 }
 

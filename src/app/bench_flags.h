@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,8 +22,10 @@ namespace longhaul {
 /// One benchmark's command line: its own flags, those of the backend, and where the numbers go.
 class BenchFlags {
  public:
+  enum class Device : std::uint8_t { backend, none };  // none: no flags of a backend
+
   /// usage: the part after "longhaul bench ", "kernels --config DIR [flags]".
-  BenchFlags(const std::string& usage, const std::string& summary);
+  BenchFlags(const std::string& usage, const std::string& summary, Device device = Device::backend);
 
   /// A flag whose default is what the variable holds (an empty text: none). Its value is among the
   /// arguments in the JSON file.
@@ -49,6 +52,7 @@ class BenchFlags {
 
   /// The head of the report: device and arguments.
   void begin(bench::Report& report, const Backend& backend) const;
+  void begin(bench::Report& report, std::string device) const;
   /// Writes the JSON file, where one is wanted, on rank 0.
   void end(const bench::Report& report, Coordinator& coordinator) const;
 
@@ -66,7 +70,10 @@ class BenchFlags {
     });
   }
 
+  void add_backend();
+
   OptionParser parser_;
+  Device device_;
   TrainOptions backend_;
   std::string json_;
   std::vector<std::pair<std::string, std::function<bench::Value()>>> arguments_;
@@ -94,5 +101,6 @@ int run_bench_gemm(BenchRun& run);
 int run_bench_attention(BenchRun& run);
 int run_bench_collectives(BenchRun& run);
 int run_bench_step(BenchRun& run);
+int run_bench_tokenizer(BenchRun& run);
 
 }  // namespace longhaul

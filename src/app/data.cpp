@@ -1,277 +1,88 @@
-// longhaul data: encode, decode and render JSON lines with a model's tokenizer and chat template.
-#include <unistd.h>
-
+// longhaul data ACTION: finds the action and runs it.
 #include <array>
-#include <charconv>
 #include <cstdio>
-#include <iostream>
-#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "app/command.h"
-#include "app/encoding_flags.h"
-#include "app/options.h"
+#include "app/data_actions.h"
+#include "app/suggestion.h"
 #include "core/error.h"
-#include "data/json_parse.h"
-#include "data/json_print.h"
-#include "data/row_encoder.h"
-#include "data/row_parse.h"
-#include "data/row_reader.h"
-#include "data/utf8.h"
-
-namespace po = boost::program_options;
 
 namespace longhaul {
 namespace {
 
-/// What is wrong with one line; the other lines go on.
-class LineError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
+struct Action {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(int, char**);
 };
 
-struct DataOptions {
-  std::string action;
-  std::string model;
-  std::string input = "-";
-  EncodingSettings encoding;
-  std::string rows = "auto";
+/// In the order of --help. A further action is a line here, a function in data_actions.h and a file
+/// data_ACTION.cpp.
+constexpr std::array kActions{
+    Action{"encode", "the token ids of texts", run_data_encode},
+    Action{"decode", "the text of token ids", run_data_decode},
+    Action{"render", "the text, ids and loss weights of rows, as JSON lines", run_data_render},
+    Action{"check", "which rows are fit for training, and what looks odd", run_data_check},
+    Action{"show", "one conversation in the terminal, trained text marked", run_data_show},
+    Action{"diff-template", "our rendering against another program's", run_data_diff_template},
+    Action{"stats", "how many rows, tokens and packs there would be, without a cache",
+           run_data_stats},
+    Action{"prepare", "the token cache of a run ahead of it, and the account of every row",
+           run_data_prepare},
+    Action{"where", "which rows a run trains on when", run_data_where},
 };
 
-void append_number(std::string& out, std::int32_t value) {
-  std::array<char, 12> digits{};
-  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  out.append(digits.data(), result.ptr);
+void print_usage(std::FILE* out) {
+  fmt::print(out,
+             "Usage: longhaul data ACTION [flags]\n\n"
+             "Looks at training data with the reader, templates and tokenizer that train uses.\n\n"
+             "Actions:\n");
+  for (const Action& action : kActions) {
+    fmt::print(out, "  {:<14} {}\n", action.name, action.summary);
+  }
+  fmt::print(out, "\n'longhaul data ACTION --help' lists an action's flags.\n");
 }
 
-void append_ids(std::string& out, const std::vector<std::int32_t>& ids) {
-  out += '[';
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (i != 0) out += ", ";
-    append_number(out, ids[i]);
+std::string known_actions() {
+  std::string names;
+  for (const Action& action : kActions) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", action.name);
   }
-  out += ']';
+  return names;
 }
 
-void append_weights(std::string& out, const std::vector<float>& weights) {
-  out += '[';
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (i != 0) out += ", ";
-    out += weights[i] == 0.0F ? "0" : weights[i] == 1.0F ? "1" : fmt::format("{}", weights[i]);
+[[noreturn]] void refuse(std::string_view name) {
+  if (name.starts_with("-")) {
+    user_error("the action comes first, as in 'longhaul data render {} ...'; known: {}", name,
+               known_actions());
   }
-  out += ']';
-}
-
-JsonValue parse_object(std::string_view text) {
-  if (const std::size_t bad = find_invalid_utf8(text); bad != std::string_view::npos) {
-    throw LineError(fmt::format("not UTF-8 (byte {} of the line)", bad + 1));
-  }
-  try {
-    JsonValue value = parse_json(text);
-    if (!value.is_object()) {
-      throw LineError(fmt::format("the line is {}, not an object", describe(value.kind())));
-    }
-    return value;
-  } catch (const JsonError& error) {
-    throw LineError(fmt::format("not JSON: {}", error.what()));
-  }
-}
-
-/// Turns one input line into one output line (without its end). Throws LineError.
-class LineWorker {
- public:
-  LineWorker() = default;
-  virtual ~LineWorker() = default;
-  LineWorker(const LineWorker&) = delete;
-  LineWorker& operator=(const LineWorker&) = delete;
-  virtual void run(const LineReader::Line& line, std::string& out) = 0;
-};
-
-/// {"text"} -> {"ids"}
-class Encoder final : public LineWorker {
- public:
-  explicit Encoder(const std::filesystem::path& model) : tokenizer_(Tokenizer::load(model)) {}
-
-  void run(const LineReader::Line& line, std::string& out) override {
-    const JsonValue value = parse_object(line.text);
-    const JsonValue& text = value.get("text");
-    if (!text.is_string()) {
-      throw LineError(fmt::format("\"text\" is {}; a string is expected", describe(text.kind())));
-    }
-    ids_.clear();
-    tokenizer_.encode(text.text(), scratch_, ids_);
-    out += "{\"ids\": ";
-    append_ids(out, ids_);
-    out += '}';
-  }
-
- private:
-  Tokenizer tokenizer_;
-  TokenizerScratch scratch_;
-  std::vector<std::int32_t> ids_;
-};
-
-/// {"ids", "skip_special_tokens"} -> {"text"}
-class Decoder final : public LineWorker {
- public:
-  explicit Decoder(const std::filesystem::path& model) : tokenizer_(Tokenizer::load(model)) {}
-
-  void run(const LineReader::Line& line, std::string& out) override {
-    const JsonValue value = parse_object(line.text);
-    const JsonValue& ids = value.get("ids");
-    if (!ids.is_array()) {
-      throw LineError(fmt::format("\"ids\" is {}; a list is expected", describe(ids.kind())));
-    }
-    const JsonValue& skip = value.get("skip_special_tokens");
-    if (!skip.is_absent() && !skip.is_boolean()) {
-      throw LineError("\"skip_special_tokens\" must be true or false");
-    }
-    ids_.clear();
-    for (const JsonValue& id : ids.array()) {
-      const double number = id.kind() == JsonValue::Kind::integer ? id.number() : -1.0;
-      if (number < 0 || number > 4294967295.0) {
-        throw LineError("\"ids\" has an entry that is not an integer from 0 to 4294967295");
-      }
-      ids_.push_back(number < tokenizer_.size() ? static_cast<std::int32_t>(number) : -1);
-    }
-    out += "{\"text\": ";
-    append_json_string(
-        out, tokenizer_.decode(ids_, skip.truthy() ? SpecialTokens::skip : SpecialTokens::keep));
-    out += '}';
-  }
-
- private:
-  Tokenizer tokenizer_;
-  std::vector<std::int32_t> ids_;
-};
-
-/// A row -> {"id", "text", "ids", "weights"} or {"id", "error"}
-class Renderer final : public LineWorker {
- public:
-  Renderer(const DataOptions& options, std::string name)
-      : encoder_(RowEncoder::load(options.model, options.encoding.parse())),
-        form_(options.rows),
-        name_(std::move(name)) {
-    if (form_ != "auto" && form_ != "training" && form_ != "verbatim") {
-      user_error("--rows {}: unknown; known: auto, training, verbatim", form_);
-    }
-  }
-
-  void run(const LineReader::Line& line, std::string& out) override {
-    std::string id = fmt::format("{}:{}", name_, line.number);
-    try {
-      JsonValue value = parse_object(line.text);
-      if (const std::string given = row_id(value); !given.empty()) id = given;
-      const bool verbatim = form_ == "verbatim" ||
-                            (form_ == "auto" && !value.get("add_generation_prompt").is_undefined());
-      const Row row =
-          parse_row(std::move(value), verbatim ? RowForm::verbatim : encoder_.row_form());
-      const RenderedRow rendered = encoder_.render(row);
-      const EncodedSample sample = encoder_.encode(rendered, scratch_);
-      start(out, id);
-      out += "\"text\": ";
-      append_json_string(out, rendered.text);
-      out += ", \"ids\": ";
-      append_ids(out, sample.tokens);
-      out += ", \"weights\": ";
-      append_weights(out, sample.weights);
-      out += '}';
-    } catch (const RowError& error) {
-      fail(out, id, error.what(), line.number);
-    } catch (const LineError& error) {
-      fail(out, id, error.what(), line.number);
-    }
-  }
-
- private:
-  static void start(std::string& out, const std::string& id) {
-    out += "{\"id\": ";
-    append_json_string(out, id);
-    out += ", ";
-  }
-  static void fail(std::string& out, const std::string& id, const char* what, std::int64_t line) {
-    start(out, id);
-    out += "\"error\": ";
-    append_json_string(out, what);
-    out += fmt::format(", \"line\": {}}}", line);
-  }
-
-  RowEncoder encoder_;
-  RowEncoder::Scratch scratch_;
-  std::string form_;
-  std::string name_;
-};
-
-std::unique_ptr<LineWorker> make_worker(const DataOptions& options, const std::string& input) {
-  if (options.action == "encode") return std::make_unique<Encoder>(options.model);
-  if (options.action == "decode") return std::make_unique<Decoder>(options.model);
-  if (options.action == "render") {
-    return std::make_unique<Renderer>(options, std::filesystem::path(input).filename().string());
-  }
-  user_error("longhaul data {}: unknown; known: encode, decode, render", options.action);
-}
-
-void write_out(std::string& out) {
-  if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0) {
-    user_error("standard output: writing failed; is the disk full or the reader gone?");
-  }
-  out.clear();
-}
-
-/// from_stdin: the lines come from std::cin.
-void process(bool from_stdin, LineReader& lines, LineWorker& worker) {
-  constexpr std::size_t kFlushBytes = 1 << 18;
-  const bool terminal = isatty(STDOUT_FILENO) != 0;
-  std::string out;
-  LineReader::Line line;
-  while (lines.next(line)) {
-    try {
-      worker.run(line, out);
-    } catch (const LineError& error) {
-      out += "{\"error\": ";
-      append_json_string(out, error.what());
-      out += fmt::format(", \"line\": {}}}", line.number);
-    }
-    out += '\n';
-    // Nothing is held back when the next read may have to wait: someone may be waiting for us.
-    const bool may_wait = from_stdin && std::cin.rdbuf()->in_avail() <= 0;
-    if (terminal || may_wait || out.size() >= kFlushBytes) write_out(out);
-  }
-  write_out(out);
+  std::vector<std::string> names;
+  names.reserve(kActions.size());
+  for (const Action& action : kActions) names.emplace_back(action.name);
+  const std::string near = nearest_name(name, names);
+  user_error("longhaul data {}: unknown{}; known: {}", name,
+             near.empty() ? "" : fmt::format("; did you mean {}?", near), known_actions());
 }
 
 }  // namespace
 
 int run_data(int argc, char** argv) {
-  DataOptions options;
-  OptionParser parser(
-      "data encode|decode|render --model DIR [--input FILE] [flags]",
-      "Reads JSON lines and writes one JSON line for each, with the tokens that training sees:\n"
-      "  encode   {\"text\"} -> {\"ids\"}\n"
-      "  decode   {\"ids\", \"skip_special_tokens\"?} -> {\"text\"}\n"
-      "  render   a row -> {\"id\", \"text\", \"ids\", \"weights\"} or {\"id\", \"error\"}\n"
-      "A line that cannot be used gives {\"error\"} with its number and the next one follows.");
-  parser.add("Data")("action", po::value(&options.action)->value_name("ACTION")->required(),
-                     "encode, decode or render (the first argument)")(
-      "model", po::value(&options.model)->value_name("DIR")->required(),
-      "directory with tokenizer.json and, for render, the chat template")(
-      "input", po::value(&options.input)->value_name("FILE")->default_value(options.input),
-      "JSON lines; - is standard input");
-  FlagGroup render(parser, "Render");
-  add_encoding_flags(render, options.encoding);
-  render.value("rows", &options.rows, "FORM",
-               "training: as train reads rows; verbatim: messages go to the template as they are; "
-               "auto: verbatim for rows that have add_generation_prompt");
-  parser.positional("action");
-  if (!parser.parse(argc, argv)) return kExitSuccess;
-
-  const bool from_stdin = options.input == "-";
-  std::ios::sync_with_stdio(false);  // lets std::cin buffer
-  std::unique_ptr<LineReader> lines =
-      from_stdin ? std::make_unique<LineReader>(std::cin, "stdin")
-                 : std::make_unique<LineReader>(std::filesystem::path(options.input));
-  const std::unique_ptr<LineWorker> worker = make_worker(options, lines->name());
-  process(from_stdin, *lines, *worker);
-  return kExitSuccess;
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name.empty() || name == "--help" || name == "-h" || name == "help") {
+    print_usage(name.empty() ? stderr : stdout);
+    return name.empty() ? kExitUserError : kExitSuccess;
+  }
+  for (const Action& action : kActions) {
+    if (action.name != name) continue;
+    std::string command = fmt::format("data {}", name);
+    std::vector<char*> arguments(argv + 1, argv + argc);
+    arguments[0] = command.data();
+    return action.run(static_cast<int>(arguments.size()), arguments.data());
+  }
+  refuse(name);
 }
 
 }  // namespace longhaul

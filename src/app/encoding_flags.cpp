@@ -18,4 +18,12 @@ void add_encoding_flags(FlagGroup& group, EncodingSettings& settings) {
               "swift modes: also drop the rows that ms-swift drops");
 }
 
+std::string describe_encoding(const RowEncoder& encoder, const EncodingSettings& settings) {
+  std::string text = fmt::format("{} ({}), loss_scale {}", name_of(encoder.template_family()),
+                                 settings.template_mode, settings.loss_scale);
+  if (settings.thinking != "as_template") text += fmt::format(", thinking {}", settings.thinking);
+  if (settings.strict_parity) text += ", strict parity";
+  return text;
+}
+
 }  // namespace longhaul

@@ -27,6 +27,11 @@ class FlagGroup {
   void plain(const char* name, T* variable, const char* kind, const char* text) {
     add_(name, boost::program_options::value(variable)->value_name(kind), text);
   }
+  /// A flag that is off by default; --name, --name true and --name=false are understood.
+  void toggle(const char* name, bool* variable, const char* text) {
+    const auto value = boost::program_options::value(variable)->implicit_value(true, "true");
+    add_(name, value->value_name("true|false"), text);
+  }
   template <typename T>
   void list(const char* name, std::vector<T>* variable, const char* kind, const char* text) {
     add_(name, boost::program_options::value(variable)->multitoken()->value_name(kind), text);

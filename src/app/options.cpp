@@ -1,11 +1,13 @@
 #include "app/options.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iostream>
-#include <numeric>
 #include <sstream>
+#include <string_view>
 
+#include "app/suggestion.h"
 #include "core/error.h"
 
 namespace po = boost::program_options;
@@ -15,27 +17,30 @@ namespace {
 
 constexpr unsigned kHelpWidth = 100;
 
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row.back();
-}
-
 /// Users of other tools type --like-this; our flags are --like_this.
 std::string normalize_flag(std::string argument) {
   if (argument.rfind("--", 0) != 0) return argument;
   const std::size_t end = std::min(argument.find('='), argument.size());
   std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
   return argument;
+}
+
+/// Some editors put one in front of a text file.
+void skip_byte_order_mark(std::istream& file) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::array<char, kByteOrderMark.size()> begin{};
+  file.read(begin.data(), begin.size());
+  if (file && std::string_view(begin.data(), begin.size()) == kByteOrderMark) return;
+  file.clear();
+  file.seekg(0);
+}
+
+/// Is this the bare name of a flag whose value may be left out?
+bool is_toggle(const po::options_description& flags, const std::string& argument) {
+  if (argument.rfind("--", 0) != 0) return false;
+  const po::option_description* flag = flags.find_nothrow(argument.substr(2), false);
+  return flag != nullptr && flag->semantic()->min_tokens() == 0 &&
+         flag->semantic()->max_tokens() == 1;
 }
 
 }  // namespace
@@ -74,17 +79,11 @@ std::string OptionParser::help() const {
 }
 
 std::string OptionParser::suggestion(const std::string& unknown) const {
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(3, unknown.size() / 3);
+  std::vector<std::string> names;
   for (const auto& group : groups_) {
-    for (const auto& option : group.options()) {
-      const std::size_t distance = edit_distance(unknown, option->long_name());
-      if (distance < best_distance) {
-        best_distance = distance;
-        best = option->long_name();
-      }
-    }
+    for (const auto& option : group.options()) names.push_back(option->long_name());
   }
+  const std::string best = nearest_name(unknown, names);
   return best.empty() ? "" : fmt::format("; did you mean --{}?", best);
 }
 
@@ -94,7 +93,17 @@ bool OptionParser::parse(int argc, char** argv) {
   po::options_description all;
   for (const auto& group : groups_) all.add(group);
   std::vector<std::string> arguments;
-  for (int i = 1; i < argc; ++i) arguments.push_back(normalize_flag(argv[i]));
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = normalize_flag(argv[i]);
+    if (is_toggle(all, argument)) {
+      // Boost would take whatever follows for the value, be it a file's name.
+      const std::string_view next = i + 1 < argc ? argv[i + 1] : "";
+      const bool has_value = next == "true" || next == "false";
+      argument += has_value ? fmt::format("={}", next) : "=true";
+      i += has_value ? 1 : 0;
+    }
+    arguments.push_back(std::move(argument));
+  }
   try {
     using po::command_line_style::style_t;
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
@@ -109,6 +118,7 @@ bool OptionParser::parse(int argc, char** argv) {
       const auto path = values_[config_flag_].as<std::string>();
       std::ifstream file(path);
       if (!file) user_error("--{} {}: cannot be opened; check the path", config_flag_, path);
+      skip_byte_order_mark(file);
       po::store(po::parse_config_file(file, all), values_);
     }
     po::notify(values_);

@@ -9,6 +9,7 @@
 
 #include "app/backend_factory.h"
 #include "app/command.h"
+#include "app/dataset_flags.h"
 #include "app/mpi_command.h"
 #include "app/train_flags.h"
 #include "checkpoint/publish.h"
@@ -38,14 +39,12 @@ struct ModelDirectory {
 };
 
 ModelDirectory open_model(const std::string& path) {
-  if (!fs::exists(path)) user_error("--model {}: no such directory", path);
-  if (!is_checkpoint(path)) return {ModelConfig::load(path), path};
-  const auto step = find_checkpoint(path);
-  if (!step) user_error("--model {}: this save directory holds no complete checkpoint", path);
-  const CheckpointReader reader(*step);
+  const fs::path tokenizer = tokenizer_folder(path);
+  if (!is_checkpoint(path)) return {ModelConfig::load(path), tokenizer};
+  const fs::path step = *find_checkpoint(path);
+  const CheckpointReader reader(step);
   const nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(reader.metadata());
-  return {ModelConfig::parse(metadata.at("model").dump(), step->string()),
-          step->parent_path() / kTokenizerFolder};
+  return {ModelConfig::parse(metadata.at("model").dump(), step.string()), tokenizer};
 }
 
 /// The checkpoint to continue from, if any.
@@ -110,22 +109,6 @@ void continue_branch(const fs::path& resume, const fs::path& save, const Log& lo
       resume.filename().string(), newest->filename().string());
 }
 
-DatasetOptions dataset_options(const TrainOptions& options) {
-  DatasetOptions data;
-  for (const std::string& file : options.dataset) data.files.emplace_back(file);
-  if (!options.val_dataset.empty()) data.validation_files.emplace_back(options.val_dataset);
-  data.split_dataset_ratio = options.split_dataset_ratio;
-  data.seed = options.seed;
-  data.max_length = options.max_length;
-  data.truncation = parse_truncation_strategy(options.truncation_strategy);
-  data.packing = options.packing ? PackingMode::first_fit_decreasing : PackingMode::one_sample;
-  data.rejections = options.strict ? RejectionPolicy::stop : RejectionPolicy::list;
-  data.save_dir = options.save;
-  data.token_cache_dir = options.token_cache_dir;
-  data.threads = options.threads;
-  return data;
-}
-
 int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator) {
   TrainOptions options;
   bool help = false;
@@ -165,7 +148,9 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   const RunLock lock(options.save, coordinator, log, kRunEndPatience);
   const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
 
-  const Dataset dataset = prepare_dataset(coordinator, dataset_options(options), *encoder, log);
+  DatasetOptions data;
+  coordinator.together([&] { data = options.dataset_options(advice.layout); });
+  const Dataset dataset = prepare_dataset(coordinator, data, *encoder, log);
   coordinator.together([&] {
     const fs::path copy = fs::path(options.save) / kTokenizerFolder;
     if (coordinator.rank() == 0) copy_tokenizer_files(model.tokenizer, copy);

@@ -1,5 +1,6 @@
 #include "app/train_flags.h"
 
+#include "app/dataset_flags.h"
 #include "app/encoding_flags.h"
 #include "app/flag_group.h"
 
@@ -25,39 +26,20 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   FlagGroup data(parser, "Model and data");
   data.plain("model", &o.model, "DIR",
              "Hugging Face model directory, or a checkpoint to take weights from");
-  data.list("dataset", &o.dataset, "FILE...", "conversations, JSON lines; one or more files");
-  data.plain("val_dataset", &o.val_dataset, "FILE", "conversations to evaluate on");
-  data.value("split_dataset_ratio", &o.split_dataset_ratio, "R",
-             "share of the data set to evaluate on instead of training");
-  data.value("max_length", &o.max_length, "N", "tokens of a pack, and of the longest sample");
-  data.value("packing", &o.packing, "BOOL", "several samples in a pack; false: one sample a pack");
-  data.value("truncation_strategy", &o.truncation_strategy, "HOW",
-             "samples above max_length: delete, left (keep the end), right (keep the beginning), "
-             "error");
+  add_dataset_flags(data, o);
   add_encoding_flags(data, o.encoding);
-  data.value("strict", &o.strict, "BOOL", "stop at the first row that cannot be used");
-  data.plain("token_cache_dir", &o.token_cache_dir, "DIR",
-             "where tokenized data is kept; default SAVE/cache");
 
   FlagGroup layout(parser, "Layout and memory");
-  layout.value("tensor_model_parallel_size", &o.tensor_model_parallel_size, "N",
-               "ranks that share each weight matrix; 0: chosen");
-  layout.value("context_parallel_size", &o.context_parallel_size, "N",
-               "ranks that share each token stream; 0: chosen");
+  add_layout_flags(layout, o);
   layout.value("pipeline_model_parallel_size", &o.pipeline_model_parallel_size, "N",
                "only 1 is supported");
-  layout.value("micro_bs", &o.micro_bs, "N",
-               "packs of a micro-batch, at most; lowered when memory is short");
-  layout.value("global_bs", &o.global_bs, "N", "packs of an optimizer step");
+  add_batch_flags(layout, o);
   layout.value("recompute_granularity", &o.recompute_granularity, "MODE",
                "activations computed again in the backward pass: auto, none, selective, full");
   add_backend_flags(parser, "Layout and memory", o);
 
   FlagGroup optimizer(parser, "Optimizer");
-  optimizer.optional("epochs", &o.epochs, "N",
-                     "passes over the data; 1 when train_iters is not given either");
-  optimizer.optional("train_iters", &o.train_iters, "N",
-                     "steps; with epochs: whichever ends first");
+  add_run_length_flags(optimizer, o);
   optimizer.value("lr", &o.lr, "X", "highest learning rate");
   optimizer.value("min_lr", &o.min_lr, "X", "learning rate at the end");
   optimizer.value("lr_decay_style", &o.lr_decay_style, "STYLE", "cosine, linear or constant");
@@ -71,7 +53,6 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   optimizer.value("clip_grad", &o.clip_grad, "X", "largest gradient norm; 0: no clipping");
   optimizer.value("max_skipped_steps", &o.max_skipped_steps, "N",
                   "stop after so many steps in a row without a finite loss");
-  optimizer.value("seed", &o.seed, "N", "order of the data");
 
   FlagGroup files(parser, "Checkpoints and logs");
   files.plain("save", &o.save, "DIR", "directory for checkpoints and logs");

@@ -1,18 +1,16 @@
 #include "data/cache_builder.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
-#include <exception>
-#include <functional>
 #include <memory>
-#include <thread>
 
 #include "core/error.h"
 #include "core/stopwatch.h"
+#include "data/in_parallel.h"
 #include "data/sha256.h"
 #include "data/token_cache.h"
 #include "data/token_cache_format.h"
+#include "data/unpacked_files.h"
 
 namespace longhaul {
 namespace {
@@ -24,33 +22,6 @@ constexpr std::int64_t kBlocksPerThread = 4;
 /// A gathered message may be this long; MPI counts bytes in int.
 constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
 constexpr double kProgressSeconds = 5.0;
-
-/// Runs work(thread, i) for i = 0 .. count-1, each i on whichever thread is free. The exception of
-/// the lowest failing i is thrown when all threads have ended.
-void in_parallel(std::int64_t count, int threads,
-                 const std::function<void(int thread, std::int64_t i)>& work) {
-  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(count));
-  std::atomic<std::int64_t> next = 0;
-  const auto run = [&](int thread) {
-    for (std::int64_t i = next++; i < count; i = next++) {
-      try {
-        work(thread, i);
-      } catch (...) {
-        failures[static_cast<std::size_t>(i)] = std::current_exception();
-        next = count;
-      }
-    }
-  };
-  std::vector<std::jthread> others;
-  for (int thread = 1; thread < std::min<std::int64_t>(threads, count); ++thread) {
-    others.emplace_back(run, thread);
-  }
-  run(0);
-  others.clear();  // joins
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
-}
 
 std::int64_t parse_integer(std::string_view text) {
   std::int64_t value = 0;
@@ -130,6 +101,7 @@ class Progress {
 DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesystem::path>& paths,
                          std::int64_t block_bytes, int threads) {
   DataScan scan;
+  scan.block_bytes = block_bytes;
   coordinator.together([&] {
     for (const auto& path : paths) scan.files.push_back(find_data_file(path));
   });
@@ -190,9 +162,12 @@ void stop_at_rejection(const DataScan& scan, const CachedRejection& rejection) {
              rejection.reason);
 }
 
-void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
-                       const std::filesystem::path& file, const std::string& key,
-                       const CacheBuildOptions& options, const Log& log) {
+TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
+                           const SampleEncoder& encoder, const std::filesystem::path& beside,
+                           const CacheBuildOptions& options, const Log& log,
+                           const std::function<void(const RowBatch&)>& use) {
+  UnpackedFiles unpacked(coordinator, scanned, beside, options.threads, log);
+  const DataScan& scan = unpacked.scan();
   const auto blocks = static_cast<std::int64_t>(scan.blocks.size());
   const std::int64_t ranks = coordinator.size();
   // All ranks must agree, so it is the fewest threads that any rank has.
@@ -201,10 +176,6 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
   const std::int64_t per_rank =
       std::min({most, kBlocksPerThread * threads, (blocks + ranks - 1) / ranks});
   std::vector<RowEncoder::Scratch> scratch(static_cast<std::size_t>(threads));
-  std::unique_ptr<TokenCacheWriter> writer;
-  coordinator.together([&] {
-    if (coordinator.rank() == 0) writer = std::make_unique<TokenCacheWriter>(file, key);
-  });
   Progress progress(log, scan);
 
   for (std::int64_t begin = 0; begin < blocks; begin += ranks * per_rank) {
@@ -232,20 +203,35 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
           if (options.rejections == RejectionPolicy::stop && !batch.rejections.empty()) {
             stop_at_rejection(scan, batch.rejections.front());
           }
-          for (const CachedSample& sample : batch.samples) writer->add(sample);
-          for (const CachedRejection& rejection : batch.rejections) writer->add(rejection);
+          use(batch);
         }
       }
     });
+    unpacked.keep_fresh();
     progress.report(std::min(begin + ranks * per_rank, blocks));
   }
+  return {progress.total(), progress.seconds()};
+}
+
+void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
+                       const std::filesystem::path& file, const std::string& key,
+                       const CacheBuildOptions& options, const Log& log) {
+  std::unique_ptr<TokenCacheWriter> writer;
+  coordinator.together([&] {
+    if (coordinator.rank() == 0) writer = std::make_unique<TokenCacheWriter>(file, key);
+  });
+  const TokenizedBytes done =
+      encode_rows(coordinator, scan, encoder, file, options, log, [&](const RowBatch& batch) {
+        for (const CachedSample& sample : batch.samples) writer->add(sample);
+        for (const CachedRejection& rejection : batch.rejections) writer->add(rejection);
+      });
   coordinator.together([&] {
     if (writer == nullptr) return;
     writer->finish();
+    const double megabytes = static_cast<double>(done.bytes) / 1e6;
     log.info("tokenized {} rows ({:.2f} MB) in {:.2f} s, {:.1f} MB/s; cached in {}",
-             writer->counts().read, static_cast<double>(progress.total()) / 1e6, progress.seconds(),
-             static_cast<double>(progress.total()) / 1e6 / std::max(progress.seconds(), 1e-9),
-             file.string());
+             writer->counts().read, megabytes, done.seconds,
+             megabytes / std::max(done.seconds, 1e-9), file.string());
   });
 }
 

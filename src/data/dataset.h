@@ -10,37 +10,16 @@
 #include "comm/coordinator.h"
 #include "core/log.h"
 #include "data/cache_builder.h"
-#include "data/length_policy.h"
+#include "data/data_report.h"
+#include "data/dataset_options.h"
 #include "data/micro_batch.h"
 #include "data/packing.h"
 #include "data/rejected_log.h"
 #include "data/row_encoder.h"
+#include "data/sample_selection.h"
 #include "data/token_cache.h"
 
 namespace longhaul {
-
-struct DatasetOptions {
-  std::vector<std::filesystem::path> files;             // --dataset
-  std::vector<std::filesystem::path> validation_files;  // --val_dataset; then no row is split off
-  double split_dataset_ratio = 0.0;
-  std::uint64_t seed = 42;
-  std::int64_t max_length = 0;  // tokens of a pack, and so of a sample
-  TruncationStrategy truncation = TruncationStrategy::remove;
-  PackingMode packing = PackingMode::first_fit_decreasing;
-  RejectionPolicy rejections = RejectionPolicy::list;  // --strict
-  std::filesystem::path save_dir;          // gets rejected.jsonl; empty: none is written
-  std::filesystem::path token_cache_dir;   // empty: <save_dir>/cache
-  int threads = 0;                         // for tokenizing on this rank; 0: its share of the cores
-  std::int64_t block_bytes = kBlockBytes;  // part of the cache's key; only tests change it
-};
-
-/// What became of the rows of all files. read = kept + rejected.
-struct DatasetCounts {
-  std::int64_t read = 0;      // lines that are not blank
-  std::int64_t kept = 0;      // for training or validation
-  std::int64_t cut = 0;       // of the kept ones: in part
-  std::int64_t rejected = 0;  // not kept, over-long ones included
-};
 
 /// Memory for the documents of a micro-batch, reused between micro-batches.
 struct DocumentBuffer {
@@ -67,21 +46,27 @@ class Dataset {
   Dataset(std::unique_ptr<TokenCache> cache, const DataScan& scan, std::string encoder_fingerprint,
           const DatasetOptions& options);
 
-  [[nodiscard]] const DatasetCounts& counts() const { return counts_; }
+  [[nodiscard]] const DatasetCounts& counts() const { return selection_.counts(); }
+  [[nodiscard]] const SampleSelection& selection() const { return selection_; }
+  [[nodiscard]] const TokenCache& cache() const { return *cache_; }
+  [[nodiscard]] const DatasetOptions& options() const { return options_; }
+  // Of the data files, those for validation last.
+  [[nodiscard]] const std::vector<DataFile>& files() const { return files_; }
+  [[nodiscard]] const std::vector<std::string>& file_hashes() const { return file_hashes_; }
+  [[nodiscard]] const std::string& encoder_fingerprint() const { return encoder_fingerprint_; }
   /// One more than the largest sample number.
   [[nodiscard]] std::int64_t size() const { return cache_->samples(); }
-  /// Sample numbers, ascending.
-  [[nodiscard]] std::span<const std::int64_t> training() const { return training_; }
-  [[nodiscard]] std::span<const std::int64_t> validation() const { return validation_; }
+  /// Sample numbers, ascending; in training a sample that path#N draws several times is there as
+  /// often.
+  [[nodiscard]] std::span<const std::int64_t> training() const { return selection_.training(); }
+  [[nodiscard]] std::span<const std::int64_t> validation() const { return selection_.validation(); }
   [[nodiscard]] std::int64_t training_tokens() const;
   [[nodiscard]] std::int64_t validation_tokens() const;
-  [[nodiscard]] std::vector<Pack> training_packs() const;
-  [[nodiscard]] std::vector<Pack> validation_packs() const;
+  [[nodiscard]] std::vector<Pack> training_packs() const { return selection_.training_packs(); }
+  [[nodiscard]] std::vector<Pack> validation_packs() const { return selection_.validation_packs(); }
 
   /// In tokens, after cutting.
-  [[nodiscard]] std::int64_t length(std::int64_t sample) const {
-    return lengths_[static_cast<std::size_t>(sample)];
-  }
+  [[nodiscard]] std::int64_t length(std::int64_t sample) const { return selection_.length(sample); }
   [[nodiscard]] std::string id(std::int64_t sample) const;
   [[nodiscard]] SampleSource source(std::int64_t sample) const;
   /// Reads a sample as it is trained on. Throws UserError when the cache has been damaged.
@@ -98,27 +83,23 @@ class Dataset {
   /// SHA-256 of describe_identity().
   [[nodiscard]] std::string fingerprint() const;
 
-  /// Every row that is not trained on as it was, in file order. Reads the cache.
+  /// The account of every row. Reads the cache.
+  [[nodiscard]] DataReport report() const;
+  /// Every row that is not trained on as it was, in file order; those that path#N left out are not
+  /// among them. Reads the cache.
   [[nodiscard]] std::vector<UnkeptRow> unkept_rows() const;
 
  private:
-  [[nodiscard]] KeptPart kept_part(std::int64_t sample) const;
-  void apply_length_policy_to_all();
-  [[nodiscard]] std::int64_t first_of_validation_files() const;
   void read_sample(std::int64_t sample, std::int32_t* tokens, float* weights,
                    TokenCache::Scratch& scratch) const;
   [[nodiscard]] std::int64_t count_tokens(std::span<const std::int64_t> samples) const;
-  [[nodiscard]] std::string describe_unkept(std::int64_t sample) const;
 
   std::unique_ptr<TokenCache> cache_;
   std::vector<DataFile> files_;
   std::vector<std::string> file_hashes_;
   std::string encoder_fingerprint_;
   DatasetOptions options_;
-  DatasetCounts counts_;
-  std::vector<std::int64_t> lengths_;  // [samples], after cutting; 0: not kept
-  std::vector<std::int64_t> training_;
-  std::vector<std::int64_t> validation_;
+  SampleSelection selection_;
 };
 
 /// From data files to samples: takes the token cache of an earlier run or tokenizes on all ranks

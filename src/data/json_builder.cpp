@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "data/json_print.h"
+#include "data/utf8.h"
 
 namespace longhaul {
 namespace {
@@ -68,7 +69,8 @@ bool JsonBuilder::parse_error(std::size_t byte, const std::string& /*token*/,
   } else if (const std::size_t bracket = text.find("] "); bracket != std::string_view::npos) {
     text.remove_prefix(bracket + 2);
   }
-  error_ = fmt::format("{}, at byte {}", text, byte);
+  // It ends with what was read of the token, however long, and be it half a character.
+  error_ = fmt::format("{}, at byte {}", abridge(utf8_lossy(text)), byte);
   return false;
 }
 

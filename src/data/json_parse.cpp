@@ -71,6 +71,10 @@ JsonValue parse_json(std::string_view text) {
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string_view::npos) {
     throw JsonError(fmt::format("not UTF-8, at byte {}", bad + 1));
   }
+  // The parser would take one for the end of the text, and not look at what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    throw JsonError(fmt::format("a NUL byte that is not escaped, at byte {}", nul + 1));
+  }
   std::string repaired;
   if (has_surrogate_escape(text)) {
     repaired = text;

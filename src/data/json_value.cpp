@@ -29,7 +29,11 @@ JsonValue JsonValue::make_real(std::string spelling) {
 
 JsonValue JsonValue::make_string(std::string text) { return make(Kind::string, std::move(text)); }
 
+JsonValue JsonValue::make_array() { return make_array(Array()); }
+
 JsonValue JsonValue::make_array(Array items) { return make(Kind::array, std::move(items)); }
+
+JsonValue JsonValue::make_object() { return make_object(Object()); }
 
 JsonValue JsonValue::make_object(Object members) { return make(Kind::object, std::move(members)); }
 

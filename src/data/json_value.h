@@ -22,7 +22,7 @@ class JsonValue {
   using Array = std::vector<JsonValue>;
   using Object = std::vector<Member>;  // keys are unique
 
-  JsonValue() = default;
+  JsonValue();
   static JsonValue make_null();
   static JsonValue make_boolean(bool value);
   /// spelling: Python's str() of the number, e.g. "-7".
@@ -30,8 +30,10 @@ class JsonValue {
   /// spelling: Python's repr() of the float, e.g. "1e-05".
   static JsonValue make_real(std::string spelling);
   static JsonValue make_string(std::string text);
-  static JsonValue make_array(Array items = {});
-  static JsonValue make_object(Object members = {});
+  static JsonValue make_array();
+  static JsonValue make_array(Array items);
+  static JsonValue make_object();
+  static JsonValue make_object(Object members);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] bool is_undefined() const { return kind_ == Kind::undefined; }
@@ -65,7 +67,7 @@ class JsonValue {
 
  private:
   using Data = std::variant<std::monostate, bool, std::string, Array, Object>;
-  explicit JsonValue(Kind kind) : kind_(kind) {}
+  explicit JsonValue(Kind kind);
   template <typename T>
   static JsonValue make(Kind kind, T content);
 
@@ -77,6 +79,10 @@ struct JsonValue::Member {
   std::string key;
   JsonValue value;
 };
+
+// Here, where Member is known.
+inline JsonValue::JsonValue() = default;
+inline JsonValue::JsonValue(Kind kind) : kind_(kind) {}
 
 /// "a string", "null", "missing", ...: for messages.
 std::string_view describe(JsonValue::Kind kind);

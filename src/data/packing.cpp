@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
+#include <string>
 
 #include "core/error.h"
 
@@ -41,8 +43,20 @@ void add_sample(std::int64_t sample, std::int64_t length, Pack& pack) {
   pack.sum_squared_lengths += length * length;
 }
 
+/// From ascending lengths to lengths that fall from both ends towards the middle.
+void mirror(std::vector<std::int64_t>& samples) {
+  std::vector<std::int64_t> mirrored(samples.size());
+  std::size_t begin = 0;
+  std::size_t end = samples.size();
+  for (std::size_t i = samples.size(); i-- > 0;) {
+    const bool last = (samples.size() - 1 - i) % 2 == 0;
+    mirrored[last ? --end : begin++] = samples[i];
+  }
+  samples = std::move(mirrored);
+}
+
 void pack_window(std::span<const std::int64_t> samples, std::span<const std::int64_t> lengths,
-                 std::int64_t max_length, std::vector<Pack>& packs) {
+                 std::int64_t max_length, PackingMode mode, std::vector<Pack>& packs) {
   const auto length_of = [&](std::int64_t sample) {
     return lengths[static_cast<std::size_t>(sample)];
   };
@@ -63,10 +77,37 @@ void pack_window(std::span<const std::int64_t> samples, std::span<const std::int
       return length_of(a) != length_of(b) ? length_of(a) < length_of(b) : a < b;
     });
     members.shrink_to_fit();
+    if (mode == PackingMode::balanced) mirror(members);
   }
 }
 
 }  // namespace
+
+PackingMode parse_packing(std::string_view given) {
+  std::string text(given);  // as Boost reads a BOOL flag, which this was
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string_view yes : {"true", "1", "yes", "on"}) {
+    if (text == yes) return PackingMode::first_fit_decreasing;
+  }
+  for (const std::string_view no : {"false", "0", "no", "off"}) {
+    if (text == no) return PackingMode::one_sample;
+  }
+  if (text == name_of(PackingMode::balanced)) return PackingMode::balanced;
+  user_error("--packing {}: unknown; known: true, false, balanced", given);
+}
+
+std::string_view name_of(PackingMode mode) {
+  switch (mode) {
+    case PackingMode::first_fit_decreasing:
+      return "true";
+    case PackingMode::balanced:
+      return "balanced";
+    case PackingMode::one_sample:
+      return "false";
+  }
+  return "";
+}
 
 std::vector<Pack> pack_samples(std::span<const std::int64_t> samples,
                                std::span<const std::int64_t> lengths, std::int64_t max_length,
@@ -90,7 +131,7 @@ std::vector<Pack> pack_samples(std::span<const std::int64_t> samples,
   const auto step = static_cast<std::size_t>(window);
   for (std::size_t begin = 0; begin < samples.size(); begin += step) {
     pack_window(samples.subspan(begin, std::min(step, samples.size() - begin)), lengths, max_length,
-                packs);
+                mode, packs);
   }
   return packs;
 }

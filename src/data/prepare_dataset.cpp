@@ -1,27 +1,19 @@
-#include <unistd.h>
-
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
 #include <thread>
 
 #include "core/error.h"
+#include "core/file.h"
+#include "data/data_report.h"
 #include "data/dataset.h"
+#include "data/dataset_record.h"
 #include "data/rejected_log.h"
+#include "metrics/console_style.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
 namespace {
-
-/// Cores for this rank. A process that may use all cores of its host shares them with the other
-/// ranks there; one that was bound to some has them to itself.
-int default_threads(const Coordinator& coordinator) {
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  const auto allowed = static_cast<long>(std::thread::hardware_concurrency());
-  const long share = allowed < online ? allowed : allowed / coordinator.local_size();
-  return static_cast<int>(std::clamp<long>(share, 1, 64));
-}
 
 void make_folder(const fs::path& folder) {
   std::error_code error;
@@ -101,6 +93,22 @@ std::unique_ptr<TokenCache> reuse_cache(Coordinator& coordinator, const fs::path
   return nullptr;
 }
 
+/// Writes data_report.json and shows it as a table.
+void show_report(const Dataset& dataset, const DatasetOptions& options, const Log& log) {
+  const DataReport report = dataset.report();
+  if (!options.save_dir.empty()) {
+    replace_text_file(options.save_dir / "data_report.json",
+                      data_report_json(report, dataset_record(dataset)));
+  }
+  const std::string table =
+      data_report_table(report, detect_console_style(options.show_table ? stdout : stderr).charset);
+  if (options.show_table) {
+    options.show_table(table);
+  } else {
+    log.info("data:\n{}", table);
+  }
+}
+
 /// Says what was kept, lists what was not, and stops when that is nothing. On rank 0.
 void report(const Dataset& dataset, const DataScan& scan, const DatasetOptions& options,
             const Log& log) {
@@ -125,18 +133,25 @@ void report(const Dataset& dataset, const DataScan& scan, const DatasetOptions& 
   }
   if (!options.validation_files.empty() && dataset.validation().empty()) {
     user_error("no row is left of --val_dataset {}: {} rows read in all, {} rejected ({}){}",
-               options.validation_files.front().string(), counts.read, counts.rejected,
+               options.validation_files.front().text(), counts.read, counts.rejected,
                describe_reasons(reasons), where);
   }
   if (unkept.empty()) {
     log.info("data: {} rows read, all kept", counts.read);
+  } else if (counts.rejected == 0 && counts.cut == 0) {
+    log.info("data: {} rows read, all kept; {}{}", counts.read, describe_reasons(reasons), where);
   } else {
     log.warning("data: {} rows read, {} kept ({} of them cut), {} rejected: {}{}", counts.read,
                 counts.kept, counts.cut, counts.rejected, describe_reasons(reasons), where);
   }
+  if (counts.not_drawn > 0 || counts.copies > 0) {
+    log.info("data: {} of the rows kept are not drawn, {} are taken again", counts.not_drawn,
+             counts.copies);
+  }
   log.info("data: {} samples with {} tokens for training, {} with {} for validation",
            dataset.training().size(), dataset.training_tokens(), dataset.validation().size(),
            dataset.validation_tokens());
+  show_report(dataset, options, log);
 }
 
 }  // namespace
@@ -156,10 +171,9 @@ Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
     LONGHAUL_CHECK(!options.save_dir.empty() || !options.token_cache_dir.empty(),
                    "no folder for the token cache");
   });
-  const int threads = options.threads > 0 ? options.threads : default_threads(coordinator);
-  std::vector<fs::path> paths = options.files;
-  paths.insert(paths.end(), options.validation_files.begin(), options.validation_files.end());
-  const DataScan scan = scan_data_files(coordinator, paths, options.block_bytes, threads);
+  const int threads = tokenizing_threads(coordinator, options);
+  const DataScan scan =
+      scan_data_files(coordinator, data_paths(options), options.block_bytes, threads);
   const std::string key = token_cache_key(scan, encoder);
   const fs::path folder =
       options.token_cache_dir.empty() ? options.save_dir / "cache" : options.token_cache_dir;

@@ -6,7 +6,12 @@
 namespace longhaul {
 
 /// What a random order is drawn for; different purposes give unrelated orders for one seed.
-enum class OrderPurpose : std::uint64_t { validation_split = 1, epoch = 2 };
+enum class OrderPurpose : std::uint64_t {
+  validation_split = 1,
+  epoch = 2,
+  draw = 3,         // path#N
+  pack_groups = 4,  // --packing balanced
+};
 
 /// The numbers 0 .. count-1 in a random order that depends on the arguments alone and is the same
 /// on every platform and in every version of the program:

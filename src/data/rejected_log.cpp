@@ -9,22 +9,24 @@
 
 namespace longhaul {
 
+void append_rejected_line(std::string& text, const UnkeptRow& row) {
+  text += "{\"file\": ";
+  append_json_string(text, row.file);
+  text += fmt::format(", \"line\": {}, \"id\": ", row.line);
+  if (row.id.empty()) {
+    text += "null";
+  } else {
+    append_json_string(text, row.id);
+  }
+  text += ", \"reason\": ";
+  append_json_string(text, row.reason);
+  text +=
+      row.length < 0 ? ", \"length\": null}\n" : fmt::format(", \"length\": {}}}\n", row.length);
+}
+
 void write_rejected_log(const std::filesystem::path& file, const std::vector<UnkeptRow>& rows) {
   std::string text;
-  for (const UnkeptRow& row : rows) {
-    text += "{\"file\": ";
-    append_json_string(text, row.file);
-    text += fmt::format(", \"line\": {}, \"id\": ", row.line);
-    if (row.id.empty()) {
-      text += "null";
-    } else {
-      append_json_string(text, row.id);
-    }
-    text += ", \"reason\": ";
-    append_json_string(text, row.reason);
-    text +=
-        row.length < 0 ? ", \"length\": null}\n" : fmt::format(", \"length\": {}}}\n", row.length);
-  }
+  for (const UnkeptRow& row : rows) append_rejected_line(text, row);
   replace_text_file(file, text);
 }
 

@@ -22,6 +22,9 @@ struct UnkeptRow {
 /// UserError when it cannot be written.
 void write_rejected_log(const std::filesystem::path& file, const std::vector<UnkeptRow>& rows);
 
+/// Appends one such line.
+void append_rejected_line(std::string& text, const UnkeptRow& row);
+
 /// What rows have in common for counting: the reason without what differs from row to row, which is
 /// indices in brackets, quoted text and a parser's account.
 std::string reason_group(const std::string& reason);

@@ -94,7 +94,7 @@ RowBatch encode_block(const DataFile& file, const RowBlock& block, std::int64_t 
       return;
     }
     batch.samples.push_back({block.file, line.number, std::move(row.id), std::move(sample.tokens),
-                             compress_weights(sample.weights)});
+                             compress_weights(sample.weights), std::move(sample.note)});
   });
   return batch;
 }
@@ -108,6 +108,7 @@ void append_bytes(const RowBatch& batch, std::string& bytes) {
     put_all(sample.tokens, bytes);
     put_all(sample.weights.lengths, bytes);
     put_all(sample.weights.weights, bytes);
+    put_all(sample.note, bytes);
   }
   put(static_cast<std::int64_t>(batch.rejections.size()), bytes);
   for (const CachedRejection& rejection : batch.rejections) {
@@ -130,6 +131,7 @@ RowBatch take_batch(std::string_view& bytes) {
     sample.tokens = taker.take_all<std::vector<std::int32_t>>();
     sample.weights.lengths = taker.take_all<std::vector<std::int32_t>>();
     sample.weights.weights = taker.take_all<std::vector<float>>();
+    sample.note = taker.take_all<std::string>();
   }
   batch.rejections.resize(static_cast<std::size_t>(taker.take<std::int64_t>()));
   for (CachedRejection& rejection : batch.rejections) {

@@ -67,7 +67,7 @@ struct BlockText {
 
 BlockText read_lines(const DataFile& file, const RowBlock& block) {
   constexpr std::int64_t kPiece = 65536;
-  const InputFile input(file.path);
+  const InputFile input(file.content());
   BlockText result;
   std::string& text = result.text;
   // One byte more in front tells whether a line begins with the block.
@@ -115,7 +115,9 @@ DataFile find_data_file(const fs::path& path) {
   if (error) user_error("{}: its size cannot be read: {}", path.string(), error.message());
   if (bytes == 0)
     user_error("{}: is empty (0 bytes); a JSON-lines file is expected", path.string());
-  return {path, bytes};
+  std::string first_bytes;
+  readable.read(0, std::min<std::int64_t>(bytes, kSignatureBytes), first_bytes);
+  return {path, bytes, detect_compression(first_bytes, path.string()), {}};
 }
 
 std::vector<RowBlock> make_blocks(std::span<const DataFile> files, std::int64_t block_bytes) {
@@ -132,12 +134,19 @@ std::vector<RowBlock> make_blocks(std::span<const DataFile> files, std::int64_t 
 
 BlockSummary summarize_block(const DataFile& file, const RowBlock& block) {
   std::string bytes;
-  InputFile(file.path).read(block.begin, block.end - block.begin, bytes);
+  InputFile(file.content()).read(block.begin, block.end - block.begin, bytes);
   return {sha256_hex(bytes), std::count(bytes.begin(), bytes.end(), '\n')};
 }
 
 void for_each_line(const DataFile& file, const RowBlock& block, std::int64_t line_ends_before,
                    const std::function<void(const LineReader::Line&)>& use) {
+  if (file.compression != Compression::none && file.unpacked.empty()) {
+    if (block.begin > 0) return;
+    LineReader reader(file.path);
+    LineReader::Line line;
+    while (reader.next(line)) use(line);
+    return;
+  }
   BlockText block_text = read_lines(file, block);
   if (block_text.text.empty()) return;
   // LineReader takes the first line of its stream for the first of the file, where a byte order
@@ -147,7 +156,7 @@ void for_each_line(const DataFile& file, const RowBlock& block, std::int64_t lin
   const std::int64_t lines_before =
       line_ends_before + block_text.skipped_line_ends - (at_file_begin ? 0 : 1);
   std::istringstream stream(std::move(block_text.text));
-  LineReader reader(stream, file.path.string());
+  LineReader reader(stream, file.path.string(), StreamContent::text);
   LineReader::Line line;
   while (reader.next(line)) {
     line.number += lines_before;

@@ -47,11 +47,16 @@ RowForm RowEncoder::row_form() const {
 RenderedRow RowEncoder::render(const Row& row) const {
   RenderedRow rendered = template_->render(row);
   policy_.apply(row, rendered);
+  if (!rendered.note.empty()) {
+    rendered.note =
+        fmt::format("kept, but {} drops it: {}", name_of(options_.template_mode), rendered.note);
+  }
   return rendered;
 }
 
 EncodedSample RowEncoder::encode(const RenderedRow& rendered, Scratch& scratch) const {
   EncodedSample sample;
+  sample.note = rendered.note;
   sample.tokens.reserve(rendered.text.size() / 3);
   sample.weights.reserve(rendered.text.size() / 3);
   const std::string_view text = rendered.text;

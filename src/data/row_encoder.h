@@ -29,6 +29,7 @@ struct EncodeOptions {
 struct EncodedSample {
   std::vector<std::int32_t> tokens;
   std::vector<float> weights;  // [i]: loss weight of predicting tokens[i]; weights[0] is 0
+  std::string note;            // what a user should know of this row; mostly empty
 
   /// How many tokens carry loss. A sample with none cannot train anything.
   [[nodiscard]] std::int64_t trained_tokens() const;

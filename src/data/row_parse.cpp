@@ -10,6 +10,7 @@
 #include "data/json_print.h"
 #include "data/row_parse_swift.h"
 #include "data/row_tools.h"
+#include "data/utf8.h"
 
 namespace longhaul {
 namespace {
@@ -137,7 +138,7 @@ void ConversationParser::add(JsonValue& message, std::size_t index) {
   if (!role) {
     throw RowError(fmt::format(
         "{}: unknown role \"{}\" (known: system, user, assistant, tool and their aliases)", where_,
-        role_text));
+        abridge(role_text)));
   }
   where_ += fmt::format(" ({})", role_text);
   const std::optional<float> loss = loss_weight(message, where_);

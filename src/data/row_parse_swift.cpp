@@ -1,5 +1,7 @@
 #include "data/row_parse_swift.h"
 
+#include <algorithm>
+#include <cmath>
 #include <initializer_list>
 
 #include "core/error.h"
@@ -69,7 +71,10 @@ std::optional<float> loss_of(const JsonValue& message, const std::string& where)
   const JsonValue& loss = message.get("loss");
   if (loss.is_absent()) return std::nullopt;
   if (loss.is_boolean()) return loss.boolean() ? 1.0F : 0.0F;
-  if (loss.is_number()) return static_cast<float>(loss.number());
+  if (loss.is_number()) {
+    const auto weight = static_cast<float>(loss.number());
+    if (std::isfinite(weight)) return std::max(weight, 0.0F);  // below 0 counts as no loss there
+  }
   throw RowError(fmt::format("{}: loss is {}", where, describe(loss.kind())));
 }
 

@@ -27,10 +27,20 @@ LineReader::LineReader(const std::filesystem::path& path)
   if (!file_) user_error("{}: cannot be opened ({}); check the path", name_, std::strerror(errno));
 }
 
-LineReader::LineReader(std::istream& stream, std::string name)
-    : stream_(&stream), name_(std::move(name)) {}
+LineReader::LineReader(std::istream& stream, std::string name, StreamContent content)
+    : stream_(&stream), name_(std::move(name)), content_(content) {}
+
+/// Before the first line, and not earlier: a stream may have to be waited for.
+void LineReader::look_inside() {
+  if (content_ == StreamContent::text) return;
+  content_ = StreamContent::text;
+  if (!may_be_packed(stream_->peek())) return;
+  unpacked_ = std::make_unique<UnpackingStream>(*stream_->rdbuf(), name_);
+  stream_ = unpacked_.get();
+}
 
 bool LineReader::next(Line& line) {
+  look_inside();
   while (std::getline(*stream_, buffer_)) {
     line.offset = offset_;
     line.number = ++number_;

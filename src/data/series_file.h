@@ -14,7 +14,7 @@
 namespace longhaul {
 
 /// Element types of a series, little-endian in the file.
-enum class SeriesType : std::uint8_t { u8, i32, u32, i64, f32 };
+enum class SeriesType : std::uint8_t { u8, i32, u32, i64, f32, f64 };
 
 template <typename T>
 constexpr SeriesType series_type() {
@@ -26,6 +26,8 @@ constexpr SeriesType series_type() {
     return SeriesType::i64;
   } else if constexpr (std::is_same_v<T, float>) {
     return SeriesType::f32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return SeriesType::f64;
   } else {
     static_assert(std::is_same_v<T, char> || std::is_same_v<T, std::uint8_t>);
     return SeriesType::u8;

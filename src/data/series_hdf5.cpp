@@ -14,6 +14,8 @@ hid_t type_id(SeriesType type) {
       return H5T_STD_I64LE;
     case SeriesType::f32:
       return H5T_IEEE_F32LE;
+    case SeriesType::f64:
+      return H5T_IEEE_F64LE;
   }
   return H5I_INVALID_HID;
 }
@@ -27,6 +29,7 @@ std::size_t element_size(SeriesType type) {
     case SeriesType::f32:
       return 4;
     case SeriesType::i64:
+    case SeriesType::f64:
       return 8;
   }
   return 0;

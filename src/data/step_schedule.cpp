@@ -9,9 +9,6 @@
 namespace longhaul {
 namespace {
 
-/// The document length at which attention costs as much as all matrix products, roughly.
-constexpr std::int64_t kBalancedLength = 65536;
-
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
 void check_options(const ScheduleOptions& options) {
@@ -29,6 +26,13 @@ void check_options(const ScheduleOptions& options) {
   if (options.train_iters && *options.train_iters < 1) {
     user_error("--train_iters {} must be at least 1", *options.train_iters);
   }
+}
+
+/// The costliest first; of equals the one that was first.
+void sort_by_cost(std::span<std::int64_t> packs, const std::vector<std::int64_t>& costs) {
+  std::stable_sort(packs.begin(), packs.end(), [&](std::int64_t a, std::int64_t b) {
+    return costs[static_cast<std::size_t>(a)] > costs[static_cast<std::size_t>(b)];
+  });
 }
 
 }  // namespace
@@ -51,7 +55,7 @@ StepSchedule::StepSchedule(std::span<const Pack> packs, const ScheduleOptions& o
   for (const Pack& pack : packs) {
     sample_counts_.push_back(static_cast<std::int64_t>(pack.samples.size()));
     samples_per_epoch_ += sample_counts_.back();
-    costs_.push_back(pack.sum_squared_lengths + kBalancedLength * pack.tokens);
+    costs_.push_back(pack_cost(pack));
   }
   if (packs.empty()) return;
   steps_per_epoch_ = ceil_divide(pack_count(), options_.global_bs);
@@ -82,14 +86,23 @@ StepPlan StepSchedule::plan(std::int64_t step) const {
   plan.packs.assign(order->packs.begin() + begin, order->packs.begin() + end);
 
   std::vector<std::int64_t> by_cost = plan.packs;
-  std::stable_sort(by_cost.begin(), by_cost.end(), [&](std::int64_t a, std::int64_t b) {
-    return costs_[static_cast<std::size_t>(a)] > costs_[static_cast<std::size_t>(b)];
-  });
+  sort_by_cost(by_cost, costs_);
   const auto dp = static_cast<std::size_t>(options_.dp);
   plan.rank_packs.resize(dp);
   for (std::size_t i = 0; i < by_cost.size(); ++i) plan.rank_packs[i % dp].push_back(by_cost[i]);
   plan.micro_batches = ceil_divide(ceil_divide(end - begin, options_.dp), options_.micro_bs);
   return plan;
+}
+
+std::optional<std::int64_t> StepSchedule::step_of(std::int64_t pack, std::int64_t epoch) const {
+  LONGHAUL_CHECK(pack >= 0 && pack < pack_count() && epoch >= 0, "pack {} of {}, epoch {}", pack,
+                 pack_count(), epoch);
+  if (epoch > total_steps_ / steps_per_epoch_) return std::nullopt;
+  const std::shared_ptr<const Epoch> order = this->epoch(epoch);
+  const auto place = std::find(order->packs.begin(), order->packs.end(), pack);
+  const std::int64_t step =
+      epoch * steps_per_epoch_ + (place - order->packs.begin()) / options_.global_bs;
+  return step < total_steps_ ? std::optional(step) : std::nullopt;
 }
 
 std::int64_t StepSchedule::packs_before(std::int64_t step) const {
@@ -117,13 +130,14 @@ std::shared_ptr<const StepSchedule::Epoch> StepSchedule::epoch(std::int64_t numb
   if (latest_ != nullptr && latest_->number == number) return latest_;
   auto made = std::make_shared<Epoch>();
   made->number = number;
-  if (options_.order == EpochOrder::shuffled) {
-    made->packs = random_order(pack_count(), options_.seed, OrderPurpose::epoch,
-                               static_cast<std::uint64_t>(number));
-  } else {
+  if (options_.order == EpochOrder::as_given) {
     made->packs.resize(costs_.size());
     std::iota(made->packs.begin(), made->packs.end(), std::int64_t{0});
+  } else {
+    made->packs = random_order(pack_count(), options_.seed, OrderPurpose::epoch,
+                               static_cast<std::uint64_t>(number));
   }
+  if (options_.order == EpochOrder::balanced) group_by_cost(number, made->packs);
   made->samples_before.reserve(static_cast<std::size_t>(steps_per_epoch_) + 1);
   std::int64_t samples = 0;
   for (std::int64_t i = 0; i < pack_count(); ++i) {
@@ -133,6 +147,28 @@ std::shared_ptr<const StepSchedule::Epoch> StepSchedule::epoch(std::int64_t numb
   made->samples_before.push_back(samples);
   latest_ = made;
   return made;
+}
+
+void StepSchedule::group_by_cost(std::int64_t epoch, std::vector<std::int64_t>& packs) const {
+  const std::int64_t group = std::min(kPackGroup, options_.global_bs);
+  // Where global_bs is beyond all packs there is one step, and one window.
+  const std::int64_t window =
+      std::min(options_.global_bs, ceil_divide(pack_count(), kGroupedSteps)) * kGroupedSteps;
+  const std::int64_t windows = ceil_divide(pack_count(), window);
+  for (std::int64_t w = 0; w < windows; ++w) {
+    const std::int64_t begin = w * window;
+    const auto length = static_cast<std::size_t>(std::min(window, pack_count() - begin));
+    const auto range = std::span(packs).subspan(static_cast<std::size_t>(begin), length);
+    sort_by_cost(range, costs_);
+    const std::vector<std::int64_t> sorted(range.begin(), range.end());
+    const std::int64_t groups = static_cast<std::int64_t>(length) / group;
+    auto to = range.begin();
+    for (const std::int64_t number :
+         random_order(groups, options_.seed, OrderPurpose::pack_groups,
+                      static_cast<std::uint64_t>(epoch * windows + w))) {
+      to = std::copy_n(sorted.begin() + number * group, group, to);
+    }
+  }
 }
 
 }  // namespace longhaul

@@ -13,8 +13,15 @@ namespace longhaul {
 
 enum class EpochOrder : std::uint8_t {
   shuffled,  // training: a new order each epoch, from seed and epoch
+  balanced,  // training: the same in groups of packs of about the same cost
   as_given,  // evaluation
 };
+
+/// Packs of a group of EpochOrder::balanced, unless global_bs is smaller. More data-parallel ranks
+/// than this still share work better than without groups.
+inline constexpr std::int64_t kPackGroup = 8;
+/// Steps whose packs EpochOrder::balanced draws together and sorts.
+inline constexpr std::int64_t kGroupedSteps = 8;
 
 struct ScheduleOptions {
   std::uint64_t seed = 42;
@@ -49,11 +56,17 @@ struct StepPlan {
 /// step can be asked for directly, in O(1) after the O(packs) for its epoch, so a resumed run needs
 /// no replay.
 ///
+/// EpochOrder::balanced rearranges that order, `kGroupedSteps` steps of it at a time: these packs
+/// are sorted by cost, the costliest first (ties: in that order), cut into groups of
+/// min(kPackGroup, global_bs), and the groups (but for a last one that is smaller, which stays
+/// last) are put in the order random_order(groups, seed, OrderPurpose::pack_groups, epoch * windows
+/// + window). So every step holds packs of all costs, and for each of them some others of about its
+/// cost, for the other data-parallel ranks.
+///
 /// The packs of a step are dealt to the data-parallel ranks like cards, the costliest first (ties:
 /// in the epoch's order): rank r gets number r, r + dp, r + 2 dp, ... So the micro-batches that
 /// run at the same time on different ranks cost about the same, and none waits long for another.
-/// Cost is an estimate, sum of len^2 + 65536 len: attention costs as much as the matrix products of
-/// a large model at about 64k tokens.
+/// Cost is pack_cost().
 ///
 /// Thread-safe.
 class StepSchedule {
@@ -73,6 +86,9 @@ class StepSchedule {
   /// 0 <= step < total_steps().
   [[nodiscard]] StepPlan plan(std::int64_t step) const;
 
+  /// The step of epoch `epoch` that has the pack; no value when the run ends before.
+  [[nodiscard]] std::optional<std::int64_t> step_of(std::int64_t pack, std::int64_t epoch) const;
+
   // What lies before step `step`, that is, after `step` steps; 0 <= step <= total_steps().
   [[nodiscard]] std::int64_t packs_before(std::int64_t step) const;
   [[nodiscard]] std::int64_t samples_before(std::int64_t step) const;
@@ -87,6 +103,7 @@ class StepSchedule {
   };
 
   [[nodiscard]] std::shared_ptr<const Epoch> epoch(std::int64_t number) const;
+  void group_by_cost(std::int64_t epoch, std::vector<std::int64_t>& packs) const;
 
   ScheduleOptions options_;
   std::vector<std::int64_t> sample_counts_;  // [packs]

@@ -21,6 +21,8 @@ struct TokenCache::SeriesNumbers {
         line(file.open<std::int64_t>(format::kLine)),
         first_trained(file.open<std::int32_t>(format::kFirstTrained)),
         last_trained(file.open<std::int32_t>(format::kLastTrained)),
+        trained_tokens(file.open<std::int32_t>(format::kTrainedTokens)),
+        weight_sum(file.open<double>(format::kWeightSum)),
         checksum(file.open<std::uint32_t>(format::kChecksum)),
         ids(file.open<char>(format::kIds)),
         rejected_file(file.open<std::int32_t>(format::kRejectedFile)),
@@ -29,19 +31,24 @@ struct TokenCache::SeriesNumbers {
         rejected_id_offsets(file.open<std::int64_t>(format::kRejectedIdOffsets)),
         rejected_ids(file.open<char>(format::kRejectedIds)),
         reason_offsets(file.open<std::int64_t>(format::kReasonOffsets)),
-        reasons(file.open<char>(format::kReasons)) {}
+        reasons(file.open<char>(format::kReasons)),
+        noted_sample(file.open<std::int64_t>(format::kNotedSample)),
+        note_offsets(file.open<std::int64_t>(format::kNoteOffsets)),
+        notes(file.open<char>(format::kNotes)) {}
 
   std::size_t tokens, run_lengths, run_weights, token_offsets, run_offsets, id_offsets, file, line,
-      first_trained, last_trained, checksum, ids, rejected_file, rejected_line, rejected_length,
-      rejected_id_offsets, rejected_ids, reason_offsets, reasons;
+      first_trained, last_trained, trained_tokens, weight_sum, checksum, ids, rejected_file,
+      rejected_line, rejected_length, rejected_id_offsets, rejected_ids, reason_offsets, reasons,
+      noted_sample, note_offsets, notes;
 };
 
 TokenCache::TokenCache(const std::filesystem::path& file, const std::string& key)
-    : path_(file), file_(std::make_unique<SeriesFile>(file)) {
+    : path_(file), key_(key), file_(std::make_unique<SeriesFile>(file)) {
   check_header(key);
   series_ = std::make_unique<SeriesNumbers>(*file_);
-  for (const std::size_t series : {series_->file, series_->line, series_->first_trained,
-                                   series_->last_trained, series_->checksum}) {
+  for (const std::size_t series :
+       {series_->file, series_->line, series_->first_trained, series_->last_trained,
+        series_->trained_tokens, series_->weight_sum, series_->checksum}) {
     if (file_->size(series) != counts_.kept) damaged("a series of samples has another length");
   }
   for (const std::size_t series :
@@ -172,6 +179,21 @@ std::vector<CachedRejection> TokenCache::rejections() const {
   return rejections;
 }
 
+std::vector<SampleNote> TokenCache::notes() const {
+  const auto samples = file_->read_all<std::int64_t>(series_->noted_sample);
+  const auto offsets = file_->read_all<std::int64_t>(series_->note_offsets);
+  const auto texts = file_->read_all<char>(series_->notes);
+  check_offsets(offsets, static_cast<std::int64_t>(samples.size()), file_->size(series_->notes),
+                "note offsets");
+  std::vector<SampleNote> notes(samples.size());
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    const bool rises = samples[i] >= 0 && (i == 0 || samples[i] > samples[i - 1]);
+    if (!rises || samples[i] >= counts_.kept) damaged("the numbers of noted samples do not fit");
+    notes[i] = {samples[i], {texts.begin() + offsets[i], texts.begin() + offsets[i + 1]}};
+  }
+  return notes;
+}
+
 SampleOrigins TokenCache::origins() const {
   SampleOrigins origins{.files = file_->read_all<std::int32_t>(series_->file),
                         .lines = file_->read_all<std::int64_t>(series_->line),
@@ -181,9 +203,33 @@ SampleOrigins TokenCache::origins() const {
   return origins;
 }
 
+SampleLosses TokenCache::losses() const {
+  return {file_->read_all<std::int32_t>(series_->trained_tokens),
+          file_->read_all<double>(series_->weight_sum)};
+}
+
+WeightRuns TokenCache::weight_runs(std::int64_t sample) const {
+  LONGHAUL_CHECK(sample >= 0 && sample < samples(), "sample {} of {}", sample, samples());
+  const std::int64_t first = run_offsets_[at(sample)];
+  const std::int64_t count = run_offsets_[at(sample) + 1] - first;
+  WeightRuns runs;
+  runs.lengths.resize(static_cast<std::size_t>(count));
+  runs.weights.resize(static_cast<std::size_t>(count));
+  file_->read(series_->run_lengths, first, count, runs.lengths.data());
+  file_->read(series_->run_weights, first, count, runs.weights.data());
+  std::int64_t rest = length(sample);
+  for (const std::int32_t run : runs.lengths) {
+    if (run < 1 || run > rest) damaged(fmt::format("the weights of sample {} do not fit", sample));
+    rest -= run;
+  }
+  return runs;
+}
+
 void TokenCache::verify_texts() const {
   static_cast<void>(origins());
+  static_cast<void>(losses());
   static_cast<void>(rejections());
+  static_cast<void>(notes());
 }
 
 void TokenCache::verify_samples(std::int64_t begin, std::int64_t end) const {

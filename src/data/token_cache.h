@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,22 @@ struct WeightRuns {
 /// `weights` with weights[0] taken as 0, because nothing predicts the first token.
 WeightRuns compress_weights(const std::vector<float>& weights);
 
+/// Index of the first and last token with a weight other than 0; -1 without one.
+struct TrainedRange {
+  std::int64_t first = -1;
+  std::int64_t last = -1;
+};
+TrainedRange trained_range(const WeightRuns& runs);
+
+/// How much of a piece of a sample is trained on.
+struct TrainedPart {
+  std::int64_t tokens = 0;  // with a weight other than 0
+  double weight = 0.0;      // the sum of the weights
+};
+
+/// Of tokens begin .. begin + length - 1, of which the first carries none: nothing predicts it.
+TrainedPart trained_part(const WeightRuns& runs, std::int64_t begin, std::int64_t length);
+
 /// One row that became a sample.
 struct CachedSample {
   std::int32_t file = 0;  // index of the data file
@@ -28,6 +45,13 @@ struct CachedSample {
   std::string id;
   std::vector<std::int32_t> tokens;
   WeightRuns weights;
+  std::string note;  // what a user should know of it; mostly empty
+};
+
+/// A sample with a note.
+struct SampleNote {
+  std::int64_t sample = 0;
+  std::string text;
 };
 
 /// One row that did not.
@@ -49,6 +73,12 @@ struct SampleOrigins {
   [[nodiscard]] std::string id(std::size_t sample) const {
     return {ids.begin() + id_offsets[sample], ids.begin() + id_offsets[sample + 1]};
   }
+};
+
+/// How much of each whole sample is trained on.
+struct SampleLosses {
+  std::vector<std::int32_t> trained_tokens;  // [samples]
+  std::vector<double> weight_sum;            // [samples]
 };
 
 /// How many rows a cache comes from; read = kept + rejected.
@@ -93,6 +123,7 @@ class TokenCacheWriter {
   std::int64_t id_bytes_ = 0;
   std::int64_t rejected_id_bytes_ = 0;
   std::int64_t reason_bytes_ = 0;
+  std::int64_t note_bytes_ = 0;
 };
 
 /// A token cache open for reading. Offsets and lengths are in memory (28 bytes a sample), the rest
@@ -107,6 +138,7 @@ class TokenCache {
   TokenCache& operator=(const TokenCache&) = delete;
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::string& key() const { return key_; }
   [[nodiscard]] const RowCounts& counts() const { return counts_; }
   [[nodiscard]] std::int64_t samples() const { return counts_.kept; }
   [[nodiscard]] std::int64_t tokens() const { return token_offsets_.back(); }
@@ -122,12 +154,22 @@ class TokenCache {
     return last_trained_[at(sample)];
   }
 
+  // The same of all samples.
+  [[nodiscard]] std::span<const std::int64_t> token_offsets() const { return token_offsets_; }
+  [[nodiscard]] std::span<const std::int32_t> first_trained() const { return first_trained_; }
+  [[nodiscard]] std::span<const std::int32_t> last_trained() const { return last_trained_; }
+
   [[nodiscard]] std::int32_t file(std::int64_t sample) const;
   [[nodiscard]] std::int64_t line(std::int64_t sample) const;
   [[nodiscard]] std::string id(std::int64_t sample) const;
 
   /// The same of all samples at once, checksums compared: for whoever needs many.
   [[nodiscard]] SampleOrigins origins() const;
+
+  /// How much is trained on, checksums compared.
+  [[nodiscard]] SampleLosses losses() const;
+  /// The weights of one sample, without its tokens and so without its checksum.
+  [[nodiscard]] WeightRuns weight_runs(std::int64_t sample) const;
 
   /// Memory that load() needs besides its results; reused between calls.
   struct Scratch {
@@ -139,6 +181,8 @@ class TokenCache {
 
   /// In file order.
   [[nodiscard]] std::vector<CachedRejection> rejections() const;
+  /// By ascending sample.
+  [[nodiscard]] std::vector<SampleNote> notes() const;
 
   /// Reads the parts that are not in memory, except tokens and weights, and compares checksums.
   void verify_texts() const;
@@ -157,6 +201,7 @@ class TokenCache {
   [[noreturn]] void damaged(const std::string& what) const;
 
   std::filesystem::path path_;
+  std::string key_;
   std::unique_ptr<SeriesFile> file_;
   std::unique_ptr<SeriesNumbers> series_;
   RowCounts counts_;

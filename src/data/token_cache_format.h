@@ -8,7 +8,7 @@ namespace longhaul::token_cache_format {
 
 inline constexpr const char* kFormat = "longhaul token cache";
 /// Goes up with every change of the layout; caches of other versions are rebuilt.
-inline constexpr std::int64_t kVersion = 1;
+inline constexpr std::int64_t kVersion = 2;
 
 inline constexpr const char* kTokens = "tokens";
 inline constexpr const char* kRunLengths = "weights/run_lengths";
@@ -20,6 +20,8 @@ inline constexpr const char* kFile = "samples/file";
 inline constexpr const char* kLine = "samples/line";
 inline constexpr const char* kFirstTrained = "samples/first_trained";
 inline constexpr const char* kLastTrained = "samples/last_trained";
+inline constexpr const char* kTrainedTokens = "samples/trained_tokens";
+inline constexpr const char* kWeightSum = "samples/weight_sum";
 inline constexpr const char* kChecksum = "samples/crc32c";
 inline constexpr const char* kIds = "samples/ids";
 inline constexpr const char* kRejectedFile = "rejected/file";
@@ -29,5 +31,8 @@ inline constexpr const char* kRejectedIdOffsets = "rejected/id_offsets";
 inline constexpr const char* kRejectedIds = "rejected/ids";
 inline constexpr const char* kReasonOffsets = "rejected/reason_offsets";
 inline constexpr const char* kReasons = "rejected/reasons";
+inline constexpr const char* kNotedSample = "noted/sample";
+inline constexpr const char* kNoteOffsets = "noted/text_offsets";
+inline constexpr const char* kNotes = "noted/texts";
 
 }  // namespace longhaul::token_cache_format

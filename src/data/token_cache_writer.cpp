@@ -1,11 +1,11 @@
-#include <unistd.h>
-
+#include <algorithm>
 #include <array>
-#include <chrono>
 #include <limits>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "data/cache_temporary.h"
 #include "data/token_cache.h"
 #include "data/token_cache_format.h"
 
@@ -19,27 +19,6 @@ namespace {
 constexpr std::int64_t kTokenChunk = 262144;
 constexpr std::int64_t kChunk = 2048;
 constexpr std::int64_t kTextChunk = 16384;
-
-/// A temporary file that nobody has written to for this long was left by a killed writer.
-constexpr auto kAbandonedAfter = std::chrono::hours(1);
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
-}
-
-void remove_abandoned(const fs::path& file) {
-  const std::string prefix = file.filename().string() + ".";
-  std::error_code ignored;  // somebody else may be removing them, too
-  for (const auto& entry : fs::directory_iterator(file.parent_path(), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
-    const auto written = entry.last_write_time(ignored);
-    if (!ignored && fs::file_time_type::clock::now() - written > kAbandonedAfter) {
-      fs::remove(entry.path(), ignored);
-    }
-  }
-}
 
 }  // namespace
 
@@ -56,6 +35,35 @@ WeightRuns compress_weights(const std::vector<float>& weights) {
   return runs;
 }
 
+TrainedRange trained_range(const WeightRuns& runs) {
+  TrainedRange range;
+  std::int64_t end = 0;
+  for (std::size_t i = 0; i < runs.lengths.size(); ++i) {
+    const std::int64_t begin = end;
+    end += runs.lengths[i];
+    if (runs.weights[i] == 0.0F) continue;
+    if (range.first < 0) range.first = begin;
+    range.last = end - 1;
+  }
+  return range;
+}
+
+TrainedPart trained_part(const WeightRuns& runs, std::int64_t begin, std::int64_t length) {
+  TrainedPart part;
+  const std::int64_t from = begin + 1;
+  const std::int64_t to = begin + length;
+  std::int64_t run_end = 0;
+  for (std::size_t i = 0; i < runs.lengths.size(); ++i) {
+    const std::int64_t run_begin = run_end;
+    run_end += runs.lengths[i];
+    const std::int64_t count = std::min(run_end, to) - std::max(run_begin, from);
+    if (count <= 0 || runs.weights[i] == 0.0F) continue;
+    part.tokens += count;
+    part.weight += static_cast<double>(runs.weights[i]) * static_cast<double>(count);
+  }
+  return part;
+}
+
 struct TokenCacheWriter::SeriesNumbers {
   explicit SeriesNumbers(SeriesFileWriter& writer)
       : tokens(writer.add(format::kTokens, SeriesType::i32, kTokenChunk)),
@@ -68,6 +76,8 @@ struct TokenCacheWriter::SeriesNumbers {
         line(writer.add(format::kLine, SeriesType::i64, kChunk)),
         first_trained(writer.add(format::kFirstTrained, SeriesType::i32, kChunk)),
         last_trained(writer.add(format::kLastTrained, SeriesType::i32, kChunk)),
+        trained_tokens(writer.add(format::kTrainedTokens, SeriesType::i32, kChunk)),
+        weight_sum(writer.add(format::kWeightSum, SeriesType::f64, kChunk)),
         checksum(writer.add(format::kChecksum, SeriesType::u32, kChunk)),
         ids(writer.add(format::kIds, SeriesType::u8, kTextChunk)),
         rejected_file(writer.add(format::kRejectedFile, SeriesType::i32, kChunk)),
@@ -76,17 +86,20 @@ struct TokenCacheWriter::SeriesNumbers {
         rejected_id_offsets(writer.add(format::kRejectedIdOffsets, SeriesType::i64, kChunk)),
         rejected_ids(writer.add(format::kRejectedIds, SeriesType::u8, kTextChunk)),
         reason_offsets(writer.add(format::kReasonOffsets, SeriesType::i64, kChunk)),
-        reasons(writer.add(format::kReasons, SeriesType::u8, kTextChunk)) {}
+        reasons(writer.add(format::kReasons, SeriesType::u8, kTextChunk)),
+        noted_sample(writer.add(format::kNotedSample, SeriesType::i64, kChunk)),
+        note_offsets(writer.add(format::kNoteOffsets, SeriesType::i64, kChunk)),
+        notes(writer.add(format::kNotes, SeriesType::u8, kTextChunk)) {}
 
   std::size_t tokens, run_lengths, run_weights, token_offsets, run_offsets, id_offsets, file, line,
-      first_trained, last_trained, checksum, ids, rejected_file, rejected_line, rejected_length,
-      rejected_id_offsets, rejected_ids, reason_offsets, reasons;
+      first_trained, last_trained, trained_tokens, weight_sum, checksum, ids, rejected_file,
+      rejected_line, rejected_length, rejected_id_offsets, rejected_ids, reason_offsets, reasons,
+      noted_sample, note_offsets, notes;
 };
 
 TokenCacheWriter::TokenCacheWriter(fs::path file, const std::string& key)
-    : file_(std::move(file)),
-      temporary_(file_.string() + fmt::format(".{}-{}.tmp", host_name(), getpid())) {
-  remove_abandoned(file_);
+    : file_(std::move(file)), temporary_(cache_temporary(file_, "")) {
+  remove_abandoned_temporaries(file_);
   writer_ = std::make_unique<SeriesFileWriter>(temporary_);
   series_ = std::make_unique<SeriesNumbers>(*writer_);
   writer_->set_attribute("format", format::kFormat);
@@ -94,7 +107,7 @@ TokenCacheWriter::TokenCacheWriter(fs::path file, const std::string& key)
   writer_->set_attribute("key", key);
   for (const std::size_t offsets :
        {series_->token_offsets, series_->run_offsets, series_->id_offsets,
-        series_->rejected_id_offsets, series_->reason_offsets}) {
+        series_->rejected_id_offsets, series_->reason_offsets, series_->note_offsets}) {
     writer_->append(offsets, std::int64_t{0});
   }
 }
@@ -109,16 +122,9 @@ void TokenCacheWriter::add(const CachedSample& sample) {
   const WeightRuns& runs = sample.weights;
   LONGHAUL_CHECK(runs.lengths.size() == runs.weights.size(), "{} run lengths, {} weights",
                  runs.lengths.size(), runs.weights.size());
-  std::int64_t end = 0;
-  std::int64_t first = -1;
-  std::int64_t last = -1;
-  for (std::size_t i = 0; i < runs.lengths.size(); ++i) {
-    const std::int64_t begin = end;
-    end += runs.lengths[i];
-    if (runs.weights[i] == 0.0F) continue;
-    if (first < 0) first = begin;
-    last = end - 1;
-  }
+  const std::int64_t end =
+      std::accumulate(runs.lengths.begin(), runs.lengths.end(), std::int64_t{0});
+  const auto [first, last] = trained_range(runs);
   LONGHAUL_CHECK(end == static_cast<std::int64_t>(sample.tokens.size()),
                  "weights for {} of {} tokens", end, sample.tokens.size());
   LONGHAUL_CHECK(first >= 1 && end <= std::numeric_limits<std::int32_t>::max(),
@@ -142,7 +148,16 @@ void TokenCacheWriter::add(const CachedSample& sample) {
   writer_->append(series_->line, sample.line);
   writer_->append(series_->first_trained, static_cast<std::int32_t>(first));
   writer_->append(series_->last_trained, static_cast<std::int32_t>(last));
+  const TrainedPart trained = trained_part(runs, 0, end);
+  writer_->append(series_->trained_tokens, static_cast<std::int32_t>(trained.tokens));
+  writer_->append(series_->weight_sum, trained.weight);
   writer_->append(series_->checksum, checksum.value());
+  if (!sample.note.empty()) {
+    note_bytes_ += static_cast<std::int64_t>(sample.note.size());
+    writer_->append(series_->noted_sample, counts_.kept);
+    writer_->append(series_->notes, sample.note.data(), sample.note.size());
+    writer_->append(series_->note_offsets, note_bytes_);
+  }
   ++counts_.read;
   ++counts_.kept;
 }

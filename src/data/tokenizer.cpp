@@ -77,4 +77,9 @@ std::int32_t Tokenizer::added_id(std::string_view content) const {
   return -1;
 }
 
+std::string_view Tokenizer::token_bytes(std::int32_t id) const {
+  if (id < 0 || id >= size()) return {};
+  return token_bytes_[static_cast<std::size_t>(id)];
+}
+
 }  // namespace longhaul

@@ -51,6 +51,9 @@ class Tokenizer {
 
   /// The id of an added token such as "<|im_end|>", or -1.
   [[nodiscard]] std::int32_t added_id(std::string_view content) const;
+  [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return added_.tokens(); }
+  /// What a token stands for, which need not be whole characters; empty for an id without a token.
+  [[nodiscard]] std::string_view token_bytes(std::int32_t id) const;
   /// One more than the largest id.
   [[nodiscard]] std::int32_t size() const { return static_cast<std::int32_t>(token_bytes_.size()); }
   [[nodiscard]] const std::string& content_hash() const { return content_hash_; }

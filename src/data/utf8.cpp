@@ -102,4 +102,19 @@ std::string utf8_lossy(std::string_view bytes) {
   return out;
 }
 
+std::string abridge(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return std::string(text);
+  const auto inside_character = [&](std::size_t at) {
+    return at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  std::size_t begin_end = max_bytes * 2 / 3;
+  std::size_t end_begin = text.size() - max_bytes / 3;
+  while (inside_character(begin_end)) --begin_end;
+  while (inside_character(end_begin)) ++end_begin;
+  std::string out(text.substr(0, begin_end));
+  out += " … ";
+  out += text.substr(end_begin);
+  return out;
+}
+
 }  // namespace longhaul

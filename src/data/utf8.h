@@ -49,4 +49,7 @@ std::size_t find_invalid_utf8(std::string_view text);
 /// String::from_utf8_lossy does.
 std::string utf8_lossy(std::string_view bytes);
 
+/// `text` (UTF-8) for a message: where it is longer than max_bytes, its middle is left out.
+std::string abridge(std::string_view text, std::size_t max_bytes = 200);
+
 }  // namespace longhaul

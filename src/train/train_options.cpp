@@ -4,16 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/length_policy.h"
 #include "model/activations.h"
 
 namespace longhaul {
 namespace {
-
-template <typename T>
-void check_at_least(const char* flag, T value, T minimum) {
-  if (value < minimum) user_error("--{} {}: must be at least {}", flag, value, minimum);
-}
 
 void check_range(const char* flag, double value, double low, double high) {
   if (!(value >= low && value < high)) {
@@ -26,36 +20,22 @@ void check_range(const char* flag, double value, double low, double high) {
 void TrainOptions::validate() const {
   if (model.empty())
     user_error("--model is missing: a Hugging Face model directory or a checkpoint");
-  if (dataset.empty()) user_error("--dataset is missing: a JSON-lines file of conversations");
   if (save.empty()) user_error("--save is missing: the directory for checkpoints and logs");
-  check_at_least<std::int64_t>("max_length", max_length, 2);
-  parse_truncation_strategy(truncation_strategy);
+  validate_dataset();
   (void)encoding.parse();
   if (recompute_granularity != "auto") parse_recompute(recompute_granularity);
-  check_at_least<std::int64_t>("micro_bs", micro_bs, 1);
-  check_at_least<std::int64_t>("global_bs", global_bs, 1);
-  check_at_least("tensor_model_parallel_size", tensor_model_parallel_size, 0);
-  check_at_least("context_parallel_size", context_parallel_size, 0);
   if (pipeline_model_parallel_size != 1) {
     user_error(
         "--pipeline_model_parallel_size {}: only 1 is supported; raise "
         "--tensor_model_parallel_size or --context_parallel_size instead",
         pipeline_model_parallel_size);
   }
-  check_at_least("threads", threads, 0);
-  if (train_iters) check_at_least<std::int64_t>("train_iters", *train_iters, 1);
-  if (epochs) check_at_least<std::int64_t>("epochs", *epochs, 1);
-  check_range("split_dataset_ratio", split_dataset_ratio, 0.0, 1.0);
-  if (split_dataset_ratio > 0 && !val_dataset.empty()) {
-    user_error("--val_dataset and --split_dataset_ratio {} exclude each other: keep one",
-               split_dataset_ratio);
-  }
   check_range("lr", lr, 0.0, 1e6);
   check_range("min_lr", min_lr, 0.0, 1e6);
   if (min_lr > lr) user_error("--min_lr {} is above --lr {}", min_lr, lr);
   parse_decay_style(lr_decay_style);
   check_range("lr_warmup_fraction", lr_warmup_fraction, 0.0, 1.0);
-  check_at_least<std::int64_t>("lr_warmup_iters", lr_warmup_iters, 0);
+  check_flag_at_least("lr_warmup_iters", lr_warmup_iters, 0);
   if (lr_warmup_fraction > 0 && lr_warmup_iters > 0) {
     user_error("--lr_warmup_fraction {} and --lr_warmup_iters {} exclude each other: keep one",
                lr_warmup_fraction, lr_warmup_iters);
@@ -65,11 +45,11 @@ void TrainOptions::validate() const {
   check_range("adam_beta2", adam_beta2, 0.0, 1.0);
   if (!(adam_eps > 0)) user_error("--adam_eps {}: must be above 0", adam_eps);
   check_range("clip_grad", clip_grad, 0.0, 1e30);
-  check_at_least("max_skipped_steps", max_skipped_steps, 1);
-  check_at_least<std::int64_t>("save_interval", save_interval, 1);
-  check_at_least("save_total_limit", save_total_limit, 0);
-  check_at_least<std::int64_t>("eval_interval", eval_interval, 0);
-  check_at_least<std::int64_t>("log_interval", log_interval, 1);
+  check_flag_at_least("max_skipped_steps", max_skipped_steps, 1);
+  check_flag_at_least("save_interval", save_interval, 1);
+  check_flag_at_least("save_total_limit", save_total_limit, 0);
+  check_flag_at_least("eval_interval", eval_interval, 0);
+  check_flag_at_least("log_interval", log_interval, 1);
   if (port < 1 || port > 65535) user_error("--port {}: must be between 1 and 65535", port);
 }
 

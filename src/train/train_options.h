@@ -6,43 +6,26 @@
 #include <vector>
 
 #include "data/encoding_settings.h"
+#include "train/dataset_settings.h"
 #include "train/learning_rate.h"
 #include "train/sharded_adamw.h"
 
 namespace longhaul {
 
 /// Everything that `longhaul train` can be told, under the names of its flags.
-struct TrainOptions {
+struct TrainOptions : DatasetSettings {
   // Model and data
   std::string model;
-  std::vector<std::string> dataset;
-  std::string val_dataset;
-  double split_dataset_ratio = 0.0;
-  std::int64_t max_length = 64000;
-  bool packing = true;
-  std::string truncation_strategy = "delete";
   EncodingSettings encoding;
-  bool strict = false;
-  std::string token_cache_dir;
 
   // Layout
   std::string backend = "auto";
-  int tensor_model_parallel_size = 0;  // 0: chosen
-  int context_parallel_size = 0;
   int pipeline_model_parallel_size = 1;
-  std::int64_t micro_bs = 8;
-  std::int64_t global_bs = 64;
   std::string recompute_granularity = "auto";
   int ranks_per_gpu = 1;
   bool deterministic = false;
   std::string attention_backend = "auto";
   std::string gemm_cache_file = "auto";
-  int threads = 0;  // per rank; 0: the host's cores divided by its ranks
-
-  // Length of the run
-  std::optional<std::int64_t> epochs;       // neither given: one epoch
-  std::optional<std::int64_t> train_iters;  // both given: whichever ends first
-  std::uint64_t seed = 42;
 
   // Optimizer
   double lr = 1e-5;
@@ -58,7 +41,6 @@ struct TrainOptions {
   int max_skipped_steps = 10;
 
   // Checkpoints, evaluation, log
-  std::string save;
   std::string resume = "auto";
   std::int64_t save_interval = 50;
   int save_total_limit = 0;

@@ -6,6 +6,7 @@
 #include "comm/planning_communicators.h"
 #include "core/stopwatch.h"
 #include "core/version.h"
+#include "data/run_plan.h"
 
 namespace longhaul {
 namespace {
@@ -26,14 +27,9 @@ Trainer::Trainer(Runtime& runtime, const TrainOptions& options, const ModelConfi
   validation_packs_ = dataset.validation_packs();
   choose_memory_demand();
 
-  ScheduleOptions schedule;
-  schedule.seed = options.seed;
-  schedule.global_bs = options.global_bs;
+  ScheduleOptions schedule = training_schedule(options.run_plan(runtime.grid.layout()),
+                                               parse_packing(options.packing), options.seed);
   schedule.micro_bs = micro_bs_;
-  schedule.dp = runtime.grid.layout().dp;
-  schedule.epochs = options.epochs;
-  schedule.train_iters = options.train_iters;
-  if (!schedule.epochs && !schedule.train_iters) schedule.epochs = 1;
   schedule_ = std::make_unique<StepSchedule>(packs_, schedule);
   if (!validation_packs_.empty()) {
     schedule.order = EpochOrder::as_given;

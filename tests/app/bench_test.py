@@ -159,16 +159,48 @@ class Bench(harness.ProgramTest):
         self.assertLess(less["results"]["head_rows"], 34)
         self.assertGreater(second["results"]["model_flops"], less["results"]["model_flops"])
 
+    # ---- data
+    def test_tokenizer(self):
+        """Three kinds of work on the same rows; the hash is that of the ids that data encode gives."""
+        file = self.path("tokenizer.json")
+        rows = self.path("one_bad_row.jsonl")
+        with open(self.rows, encoding="utf-8") as good, open(rows, "w", encoding="utf-8") as both:
+            both.write("not a row\n" + good.read())
+        result = harness.run("bench", "tokenizer", "--model", self.model, "--input", rows,
+                             "--seconds", 0.01, "--json", file)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(file, encoding="utf-8") as stream:
+            report = json.load(stream)
+        texts = [json.loads(line)["text"] for line in
+                 harness.run("data", "render", "--model", self.model, "--input", self.rows).stdout.splitlines()]
+        results = report["results"]
+        self.assertEqual((results["rows"], results["rows_left_out"]), (len(texts), 1))
+        self.assertEqual(results["bytes"], sum(len(text.encode()) for text in texts))
+        encoded = harness.run("data", "encode", "--model", self.model,
+                              input="".join(json.dumps({"text": text}) + "\n" for text in texts)).stdout
+        ids = [token for line in encoded.splitlines() for token in json.loads(line)["ids"]]
+        self.assertEqual(results["tokens"], len(ids))
+        fnv = 0xcbf29ce484222325
+        for byte in b"".join(token.to_bytes(4, "little") for token in ids):
+            fnv = (fnv ^ byte) * 0x100000001b3 % 2 ** 64
+        self.assertEqual(results["ids_fnv1a64"], f"{fnv:016x}")
+        self.assertEqual([row["work"] for row in report["rows"]],
+                         ["tokenize, cold word cache", "tokenize, warm word cache", "parse, render and tokenize"])
+        for row in report["rows"]:
+            self.assertGreaterEqual(row["passes"], 3)
+            self.assertAlmostEqual(row["tokens_per_second"] * row["seconds"], len(ids), delta=1e-6 * len(ids))
+            self.assertIn(row["work"], result.stdout)
+
     # ---- mistakes
     def test_help(self):
         result = harness.run("bench", "--help")
         self.assertEqual(result.returncode, 0)
-        for name in ("kernels", "gemm", "attention", "collectives", "step"):
+        for name in ("kernels", "gemm", "attention", "collectives", "step", "tokenizer"):
             self.assertIn(f"  {name} ", result.stdout)
             text = harness.run("bench", name, "--help").stdout
             self.assertIn(f"Usage: longhaul bench {name}", text)
             self.assertIn("--json", text)
-            self.assertIn("--attention_backend", text)
+            self.assertEqual("--attention_backend" in text, name != "tokenizer")
 
     def test_bad_flags(self):
         config = ["--config", self.config_file]
@@ -194,6 +226,10 @@ class Bench(harness.ProgramTest):
         self.refuse("step", *config, "--steps", 0, words=["--steps 0"])
         self.refuse("step", *config, "--recompute_granularity", "some", words=["selective"])
         self.refuse("step", *config, "--tensor_model_parallel_size", 2, words=["multiple of 2"], ranks=3)
+
+        self.refuse("tokenizer", words=["--model is missing"])
+        self.refuse("tokenizer", "--model", self.model, words=["--input is missing"])
+        self.refuse("tokenizer", "--model", self.model, "--input", self.config_file, words=["no row"])
 
     def test_what_does_not_fit_is_refused_with_the_plan(self):
         self.refuse("step", "--config", self.config_file, "--tokens", 1 << 28, "--layers", 1000,

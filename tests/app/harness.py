@@ -78,7 +78,8 @@ def environment(*arguments, ranks=None):
     not to look for leaks, which Open MPI's plug-ins leave behind; a rank started without mpirun is
     told here."""
     found = dict(ENVIRONMENT)
-    if "ASAN_OPTIONS" in found and ranks is None and arguments[0] in ("bench", "train"):
+    with_mpi = arguments[0] in ("bench", "train") or arguments[:2] == ("data", "prepare")
+    if "ASAN_OPTIONS" in found and ranks is None and with_mpi:
         found["ASAN_OPTIONS"] += ":detect_leaks=0"
     return found
 

@@ -12,6 +12,7 @@
 #include "data/batch_test_support.h"
 #include "data/json_parse.h"
 #include "data/json_print.h"
+#include "data/streamed_report.h"
 
 namespace longhaul {
 namespace {
@@ -410,10 +411,128 @@ TEST_F(DatasetTest, IdentityNamesWhatDiffers) {
   other = options();
   other.packing = PackingMode::one_sample;
   EXPECT_EQ(differing(other), Keys{"packing"});
+  other.packing = PackingMode::balanced;
+  EXPECT_EQ(differing(other), Keys{"packing"});
+  other = options();
+  other.files[0].draw = 7;
+  EXPECT_EQ(differing(other), (Keys{"files", "samples"}));
+  other.files[0].draw = 60;  // each row once, as without a draw; another number would not be
+  EXPECT_EQ(differing(other), Keys{"files"});
   other = options();
   other.files.pop_back();
   EXPECT_EQ(differing(other), (Keys{"files", "samples"}));
   EXPECT_NE(prepare(other).fingerprint(), prepare(options()).fingerprint());
+}
+
+TEST_F(DatasetTest, DrawsTakeNoTokenizingAndAreCounted) {
+  prepare(options());
+  DatasetOptions drawn = options();
+  drawn.files[0].draw = 7;
+  std::atomic<int> rows = 0;
+  const Dataset dataset = prepare_dataset(*coordinator_, drawn, counting_encoder(rows), *log_);
+  EXPECT_EQ(rows, 0);
+  EXPECT_EQ(dataset.training().size(), 7U + 1U);
+  EXPECT_EQ(dataset.counts().read, dataset.counts().kept + dataset.counts().rejected);
+  EXPECT_EQ(dataset.counts().kept, 61);
+  EXPECT_EQ(dataset.counts().not_drawn, 53);
+  EXPECT_EQ(dataset.unkept_rows().size(), 10U);
+  drawn.files[0].draw = 130;
+  EXPECT_EQ(prepare(drawn).training().size(), 130U + 1U);
+  EXPECT_EQ(prepare(drawn).counts().copies, 70);
+}
+
+TEST_F(DatasetTest, TheReportAddsUp) {
+  DatasetOptions settings = options();
+  settings.truncation = TruncationStrategy::keep_end;
+  settings.split_dataset_ratio = 0.1;
+  settings.run.global_bs = 4;
+  settings.run.epochs = 3;
+  settings.files[0].draw = 50;
+  const Dataset dataset = prepare(settings);
+  const DataReport report = dataset.report();
+  ASSERT_EQ(report.files.size(), 2U);
+  EXPECT_EQ(report.files[0].file, (folder_ / "a.jsonl").string() + "#50");
+  EXPECT_EQ(report.files[0].rows.read, 69);
+  EXPECT_EQ(report.files[0].rows.kept, 60);
+  EXPECT_EQ(report.files[0].rows.rejected, 9);
+  EXPECT_EQ(report.files[0].rows.not_drawn, 10);
+  EXPECT_EQ(report.files[1].rows.read, 2);
+  EXPECT_EQ(report.files[1].rows.cut, 1);
+  EXPECT_EQ(report.total.rows.read, dataset.counts().read);
+  EXPECT_EQ(report.total.rows.not_drawn, dataset.counts().not_drawn);
+  EXPECT_EQ(report.cut, (std::map<std::string, std::int64_t>{{"cut to the last 100 tokens", 1}}));
+  std::int64_t rejected = 0;
+  for (const auto& [reason, count] : report.rejected) rejected += count;
+  EXPECT_EQ(rejected, 9);
+  EXPECT_EQ(report.rejected.at("no trained tokens"), 3);
+
+  // What the report counts without tokens is what training gets.
+  for (const bool validation : {false, true}) {
+    const UsedSamples& used = validation ? report.validation : report.training;
+    UsedSamples expected;
+    EncodedSample sample;
+    for (const std::int64_t number : validation ? dataset.validation() : dataset.training()) {
+      dataset.load(number, sample);
+      ++expected.samples;
+      expected.tokens += static_cast<std::int64_t>(sample.tokens.size());
+      expected.trained_tokens += sample.trained_tokens();
+    }
+    EXPECT_EQ(used.samples, expected.samples);
+    EXPECT_EQ(used.tokens, expected.tokens);
+    EXPECT_EQ(used.trained_tokens, expected.trained_tokens);
+    EXPECT_EQ(used.weight_sum, static_cast<double>(expected.trained_tokens));
+  }
+  EXPECT_FALSE(report.weighted);
+  std::int64_t rows = 0;
+  for (const LengthBin& bin : report.lengths) rows += bin.rows;
+  EXPECT_EQ(rows, 62);
+  ASSERT_TRUE(report.longest.has_value());
+  EXPECT_EQ(report.longest->length, 154);
+  EXPECT_EQ(report.longest->place.id, "b-2");
+  EXPECT_EQ(report.duplicate_ids, 0);
+  const auto packs = dataset.training_packs();
+  EXPECT_EQ(report.packs.training, static_cast<std::int64_t>(packs.size()));
+  EXPECT_EQ(report.steps.per_epoch, (report.packs.training + 3) / 4);
+  EXPECT_EQ(report.steps.total, 3 * report.steps.per_epoch);
+  EXPECT_EQ(report.steps.balance.tokens, report.training.tokens);
+
+  if (!first()) return;
+  const JsonValue json = parse_json(read_bytes(folder_ / "save" / "data_report.json"));
+  EXPECT_EQ(json.get("rows").get("read").number(), 71);
+  EXPECT_EQ(json.get("training").get("tokens").number(),
+            static_cast<double>(report.training.tokens));
+}
+
+TEST_F(DatasetTest, AStreamedReportIsTheSame) {
+  if (first()) {
+    write_bytes(folder_ / "same.jsonl",
+                row_line("a-3", "again", "the id of another row") + "\n" +
+                    R"({"id": "w", "messages": [{"role": "user", "content": "x"}, )" +
+                    R"({"role": "assistant", "content": "half", "loss": 0.5}]})" + "\n");
+  }
+  coordinator_->barrier();
+  for (const auto strategy :
+       {TruncationStrategy::remove, TruncationStrategy::keep_end, TruncationStrategy::keep_begin}) {
+    DatasetOptions settings = options();
+    settings.truncation = strategy;
+    settings.validation_files = {folder_ / "same.jsonl"};
+    settings.run.global_bs = 8;
+    const DataReport cached = prepare(settings).report();
+    const DataReport streamed = stream_data_report(*coordinator_, settings, byte_encoder(), *log_);
+    if (!first()) continue;
+    EXPECT_EQ(data_report_json(streamed, ""), data_report_json(cached, ""));
+    EXPECT_EQ(data_report_table(streamed, Charset::ascii),
+              data_report_table(cached, Charset::ascii));
+    EXPECT_TRUE(streamed.weighted);
+    EXPECT_EQ(
+        streamed.validation.weight_sum - static_cast<double>(streamed.validation.trained_tokens),
+        -2.0);
+    EXPECT_EQ(streamed.duplicate_ids, 1);
+    ASSERT_EQ(streamed.duplicates.size(), 1U);
+    EXPECT_EQ(streamed.duplicates[0].id, "a-3");
+    EXPECT_EQ(streamed.duplicates[0].again.line, 1);
+    EXPECT_NE(data_report_table(cached, Charset::ascii).find("same id"), std::string::npos);
+  }
 }
 
 }  // namespace

@@ -146,15 +146,17 @@ TEST(Row, StringsMayHoldPythonLiterals) {
     "tool_calls": [{"name": "f", "arguments": "{'x': None, 'y': (1, 2)}"}]},
     {"role": "tool_call", "content": "{'name': 'g', 'arguments': {}}"}]})");
   EXPECT_EQ(to_json(row.tools), R"([{"type": "function", "function": {"name": "f"}}])");
-  EXPECT_EQ(to_json(row.messages[0].tool_calls),
-            R"([{"name": "f", "arguments": {"x": null, "y": [1, 2]}}, {"name": "g", "arguments": {}}])");
+  EXPECT_EQ(
+      to_json(row.messages[0].tool_calls),
+      R"([{"name": "f", "arguments": {"x": null, "y": [1, 2]}}, {"name": "g", "arguments": {}}])");
 }
 
 TEST(Row, ToolsThatSayTheirTypeAreNotWrapped) {
   const Row row = training(R"({"tools": [{"type": "function", "name": "f"}, {"name": "g"}],
     "messages": [{"role": "user", "content": "u"}]})");
-  EXPECT_EQ(to_json(row.tools),
-            R"([{"type": "function", "name": "f"}, {"type": "function", "function": {"name": "g"}}])");
+  EXPECT_EQ(
+      to_json(row.tools),
+      R"([{"type": "function", "name": "f"}, {"type": "function", "function": {"name": "g"}}])");
 }
 
 TEST(Row, ReasonsOfRejection) {
@@ -188,7 +190,8 @@ TEST(Row, ReasonsOfRejection) {
        "tool_calls[0].arguments is a string that is not JSON"},
       {R"({"messages": [{"role": "user", "content": "a", "tool_calls": [{"name": "f"}]}]})",
        "only assistant messages can have tool_calls"},
-      {R"({"messages": [{"role": "tool_call", "content": "call f"}]})", "content is a string that is not JSON"},
+      {R"({"messages": [{"role": "tool_call", "content": "call f"}]})",
+       "content is a string that is not JSON"},
       {R"({"messages": [{"role": "tool_call"}]})", "content is missing"},
       {R"({"messages": [{"role": "user", "content": "a", "loss": true}]})",
        "only assistant messages can carry loss"},

@@ -4,9 +4,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -47,6 +49,7 @@ Rows make_rows(std::size_t samples, std::size_t most_tokens) {
                        : 0.0F;
     }
     sample.weights = compress_weights(weights);
+    if (i % 4 == 1) sample.note = fmt::format("kept, but noted é {}", i);
     rows.samples.push_back(std::move(sample));
     rows.weights.push_back(std::move(weights));
   }
@@ -68,6 +71,17 @@ void read_and_compare(const fs::path& file, const Rows& rows) {
   cache.verify_samples(0, cache.samples());
   ASSERT_EQ(cache.counts().kept, static_cast<std::int64_t>(rows.samples.size()));
   ASSERT_EQ(cache.counts().rejected, static_cast<std::int64_t>(rows.rejections.size()));
+  const SampleLosses losses = cache.losses();
+  ASSERT_EQ(losses.trained_tokens.size(), rows.samples.size());
+  const std::vector<SampleNote> notes = cache.notes();
+  auto note = notes.begin();
+  for (std::size_t i = 0; i < rows.samples.size(); ++i) {
+    if (rows.samples[i].note.empty()) continue;
+    ASSERT_NE(note, notes.end());
+    ASSERT_EQ(note->sample, static_cast<std::int64_t>(i));
+    ASSERT_EQ((note++)->text, rows.samples[i].note);
+  }
+  ASSERT_EQ(note, notes.end());
   TokenCache::Scratch scratch;
   for (std::size_t i = 0; i < rows.samples.size(); ++i) {
     const CachedSample& sample = rows.samples[i];
@@ -86,6 +100,12 @@ void read_and_compare(const fs::path& file, const Rows& rows) {
     while (rows.weights[i][static_cast<std::size_t>(last)] == 0.0F) --last;
     ASSERT_EQ(cache.first_trained(number), 1);
     ASSERT_EQ(cache.last_trained(number), last);
+    ASSERT_EQ(cache.weight_runs(number).lengths, sample.weights.lengths);
+    ASSERT_EQ(cache.weight_runs(number).weights, sample.weights.weights);
+    const auto zeros = std::count(rows.weights[i].begin(), rows.weights[i].end(), 0.0F);
+    ASSERT_EQ(losses.trained_tokens[i], length - zeros);
+    ASSERT_EQ(losses.weight_sum[i],
+              std::accumulate(rows.weights[i].begin(), rows.weights[i].end(), 0.0));
   }
   const auto rejections = cache.rejections();
   ASSERT_EQ(rejections.size(), rows.rejections.size());
@@ -102,6 +122,21 @@ TEST(CompressWeights, RunsAddUpAndTheFirstTokenHasNone) {
   EXPECT_EQ(runs.lengths, (std::vector<std::int32_t>{1, 2, 1, 2}));
   EXPECT_EQ(runs.weights, (std::vector<float>{0.0F, 1.0F, 0.0F, 2.0F}));
   EXPECT_TRUE(compress_weights({}).lengths.empty());
+}
+
+TEST(TrainedPart, CountsWhatIsLeftOfASample) {
+  const WeightRuns runs = compress_weights({0.0F, 0.5F, 0.5F, 0.0F, 2.0F, 2.0F, 0.0F});
+  const auto part = [&](std::int64_t begin, std::int64_t length) {
+    const TrainedPart found = trained_part(runs, begin, length);
+    return std::pair(found.tokens, found.weight);
+  };
+  EXPECT_EQ(part(0, 7), std::pair(std::int64_t{4}, 5.0));
+  EXPECT_EQ(part(0, 2), std::pair(std::int64_t{1}, 0.5));
+  EXPECT_EQ(part(1, 6), std::pair(std::int64_t{3}, 4.5));  // the first token is not predicted
+  EXPECT_EQ(part(4, 3), std::pair(std::int64_t{1}, 2.0));
+  EXPECT_EQ(part(5, 2), std::pair(std::int64_t{0}, 0.0));
+  EXPECT_EQ(trained_range(runs).first, 1);
+  EXPECT_EQ(trained_range(runs).last, 5);
 }
 
 TEST(TokenCache, GivesBackWhatWasWritten) {

@@ -1,13 +1,5 @@
 # Makes ${LONGHAUL_UNPACKED_TEST_DATA}: the goldens, and model directories as users have them.
-find_program(GZIP_PROGRAM gzip REQUIRED)
 set(LONGHAUL_UNPACKED_TEST_DATA ${CMAKE_CURRENT_BINARY_DIR}/unpacked)
-
-function(longhaul_unpack source target)
-  if(EXISTS ${target} AND NOT ${source} IS_NEWER_THAN ${target})
-    return()
-  endif()
-  execute_process(COMMAND ${GZIP_PROGRAM} -dc ${source} OUTPUT_FILE ${target} COMMAND_ERROR_IS_FATAL ANY)
-endfunction()
 
 file(GLOB golden_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/golden/*.gz)
 file(MAKE_DIRECTORY ${LONGHAUL_UNPACKED_TEST_DATA}/golden)

@@ -1,0 +1,64 @@
+// longhaul data prepare: the token cache and the report of a run, ahead of it.
+#include <cstdio>
+#include <optional>
+
+#include "app/data_actions.h"
+#include "app/dataset_flags.h"
+#include "app/mpi_command.h"
+#include "app/options.h"
+#include "app/preparation_flags.h"
+#include "core/error.h"
+#include "data/dataset.h"
+
+namespace longhaul {
+namespace {
+
+constexpr const char* kSummary =
+    "Tokenizes conversations and writes the token cache and data_report.json that longhaul train\n"
+    "with the same --save (or --token_cache_dir) and data flags then finds. Needs no GPU; under\n"
+    "mpirun -n N all processes share the work.";
+
+int prepare(int argc, char** argv, Coordinator& coordinator) {
+  PreparationFlags flags;
+  bool help = false;
+  DatasetOptions data;
+  std::optional<RowEncoder> encoder;
+  coordinator.together([&] {
+    OptionParser parser(
+        "data prepare --model DIR --dataset FILE... (--save DIR | --token_cache_dir DIR) [flags]",
+        kSummary);
+    add_preparation_flags(parser, flags);
+    FlagGroup files(parser, "Files");
+    files.plain("save", &flags.save, "DIR",
+                "the run's directory; without it the report goes to --token_cache_dir");
+    if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
+    help = !parser.parse(argc, argv);
+    if (help) return;
+    if (flags.save.empty() && flags.token_cache_dir.empty()) {
+      user_error("--save or --token_cache_dir is missing: where the token cache goes");
+    }
+    flags.validate_dataset();
+    data = flags.dataset_options(flags.stream_layout());
+    if (data.save_dir.empty()) data.save_dir = data.token_cache_dir;
+    data.show_table = [](const std::string& table) {
+      std::fputs(table.c_str(), stdout);
+      std::fflush(stdout);
+    };
+    encoder.emplace(load_encoder(flags));
+  });
+  if (help) return kExitSuccess;
+  const Log log(coordinator.rank(), coordinator.host());
+  prepare_dataset(coordinator, data, *encoder, log);
+  log.info("data: the report is in {}", (data.save_dir / "data_report.json").string());
+  return kExitSuccess;
+}
+
+}  // namespace
+
+int run_data_prepare(int argc, char** argv) {
+  return run_mpi_command("data prepare", [&](const MpiRuntime&, Coordinator& coordinator) {
+    return prepare(argc, argv, coordinator);
+  });
+}
+
+}  // namespace longhaul

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/process_grid.h"
+#include "data/dataset_options.h"
+
+namespace longhaul {
+
+/// What decides which rows are trained on, and in which order, under the names of the flags:
+/// `longhaul train`, `data prepare` and `data stats` have them in common.
+struct DatasetSettings {
+  std::vector<std::string> dataset;
+  std::string val_dataset;
+  double split_dataset_ratio = 0.0;
+  std::int64_t max_length = 64000;
+  std::string packing = "true";
+  std::string truncation_strategy = "delete";
+  bool strict = false;
+  std::string token_cache_dir;
+  std::string save;
+
+  // Steps
+  std::int64_t micro_bs = 8;
+  std::int64_t global_bs = 64;
+  std::optional<std::int64_t> epochs;       // neither given: one epoch
+  std::optional<std::int64_t> train_iters;  // both given: whichever ends first
+  std::uint64_t seed = 42;
+
+  // Ranks
+  int tensor_model_parallel_size = 0;  // 0: chosen
+  int context_parallel_size = 0;
+  int threads = 0;  // per rank; 0: the host's cores divided by its ranks
+
+  /// Throws UserError for values that are impossible or contradict each other, naming the flags.
+  void validate_dataset() const;
+  [[nodiscard]] RunPlan run_plan(const Layout& layout) const;
+  /// Throws UserError for a bad path#N.
+  [[nodiscard]] DatasetOptions dataset_options(const Layout& layout) const;
+};
+
+/// Throws UserError unless value >= minimum.
+void check_flag_at_least(const char* flag, std::int64_t value, std::int64_t minimum);
+
+}  // namespace longhaul
