@@ -349,5 +349,26 @@ class DiffTemplate(DataCommand):
                      words=["absent"])
 
 
+class Documents(DataCommand):
+    """docs/data.md shows every accepted form by example."""
+
+    def test_examples_are_accepted_and_mean_what_the_text_says(self):
+        with open(os.path.join(harness.ROOT, "docs/data.md"), encoding="utf-8") as file:
+            blocks = re.findall(r"```jsonl\n(.*?)```", file.read(), re.DOTALL)
+        self.assertEqual(len(blocks), 3)
+        texts = []
+        for number, block in enumerate(blocks):
+            path = self.path(f"block-{number}.jsonl")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(block)
+            self.data("check", path)
+            answers = [json.loads(line) for line in self.data("render", "--model", self.model,
+                                                              "--input", path).splitlines()]
+            texts.append([answer["text"] for answer in answers])
+        self.assertEqual(len(set(texts[0])), 1, "one conversation in several forms")
+        self.assertEqual(len(set(texts[1])), 1, "the same tools in several forms")
+        self.assertEqual(texts[2][0], texts[2][1], "reasoning beside the text and in it")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
