@@ -31,20 +31,6 @@ struct WhereOptions {
   bool json = false;
 };
 
-const char* name_of(SampleUse use) {
-  switch (use) {
-    case SampleUse::rejected:
-      return "rejected";
-    case SampleUse::not_drawn:
-      return "not drawn";
-    case SampleUse::training:
-      return "training";
-    case SampleUse::validation:
-      return "validation";
-  }
-  return "";
-}
-
 std::string tokens_text(std::int64_t tokens) {
   return fmt::format("{} token{}", grouped(tokens), tokens == 1 ? "" : "s");
 }

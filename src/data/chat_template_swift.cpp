@@ -1,6 +1,7 @@
 #include "data/chat_template_swift.h"
 
 #include "core/error.h"
+#include "data/chat_template_writer.h"
 #include "data/json_print.h"
 #include "data/swift_turns.h"
 
@@ -9,13 +10,6 @@ namespace {
 
 using Role = SwiftTurn::Role;
 
-constexpr std::string_view kToolsHead =
-    "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are "
-    "provided with function signatures within <tools></tools> XML tags:\n<tools>\n";
-constexpr std::string_view kToolsTail =
-    "\n</tools>\n\nFor each function call, return a json object with function name and arguments "
-    "within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, "
-    "\"arguments\": <args-json-object>}\n</tool_call>";
 constexpr std::string_view kAnswerHead = "<|im_start|>assistant\n";
 
 /// The text so far and its pieces.
@@ -61,7 +55,7 @@ std::string SwiftTemplate::system_of(const Row& row) const {
   const bool section =
       options_.mode == TemplateMode::swift_3_7 ? row.has_tools_list : row.tools.truthy();
   if (!section) return system;
-  system += kToolsHead;
+  system.append("\n\n").append(kToolsHead).append("\n");
   for (std::size_t i = 0; i < row.tools.array().size(); ++i) {
     if (i > 0) system += '\n';
     append_json(system, row.tools.array()[i]);

@@ -53,6 +53,7 @@ void TemplateWriter::tools() {
     append_json(out_.text, tool);
   }
   text(kToolsTail);
+  text("<|im_end|>\n");
 }
 
 void TemplateWriter::tool_response(std::size_t message, const JsonValue& content) {

@@ -14,7 +14,7 @@ inline constexpr std::string_view kToolsHead =
 inline constexpr std::string_view kToolsTail =
     "\n</tools>\n\nFor each function call, return a json object with function name and arguments "
     "within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, "
-    "\"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n";
+    "\"arguments\": <args-json-object>}\n</tool_call>";
 
 /// Is a user message nothing but a tool's answer in its tags?
 bool is_wrapped_tool_response(std::string_view content);

@@ -33,20 +33,6 @@ Json place_json(const RowPlace& place) {
   return {{"file", place.file}, {"line", place.line}, {"id", place.id}};
 }
 
-const char* name_of(SampleUse use) {
-  switch (use) {
-    case SampleUse::rejected:
-      return "rejected";
-    case SampleUse::not_drawn:
-      return "not drawn";
-    case SampleUse::training:
-      return "training";
-    case SampleUse::validation:
-      return "validation";
-  }
-  return "";
-}
-
 Json lengths_json(const DataReport& report) {
   Json bins = Json::array();
   for (const LengthBin& bin : report.lengths) {

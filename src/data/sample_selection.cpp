@@ -23,6 +23,20 @@ bool contains(const std::vector<std::int64_t>& ascending, std::int64_t value) {
 
 }  // namespace
 
+std::string_view name_of(SampleUse use) {
+  switch (use) {
+    case SampleUse::rejected:
+      return "rejected";
+    case SampleUse::not_drawn:
+      return "not drawn";
+    case SampleUse::training:
+      return "training";
+    case SampleUse::validation:
+      return "validation";
+  }
+  return "";
+}
+
 SampleSelection::SampleSelection(SampleExtents extents, const RowCounts& rows,
                                  const DatasetOptions& options)
     : extents_(std::move(extents)),

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/dataset_options.h"
@@ -33,6 +34,7 @@ struct SampleExtents {
 
 /// What a sample is used for.
 enum class SampleUse : std::uint8_t { rejected, not_drawn, training, validation };
+std::string_view name_of(SampleUse use);
 
 /// Which samples a run uses, in the order of docs/data.md: length policy, draws (path#N), split.
 class SampleSelection {
