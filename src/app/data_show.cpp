@@ -125,6 +125,7 @@ class RowWriter {
                                                  static_cast<double>(tokens)
                                            : 0.0));
     field("template", how_);
+    if (!sample.note.empty()) field("note", visible(sample.note));
     field("marks", paint_legend(paint_));
     out_ += '\n';
     const PaintedRow painted = paint_row(encoder_.tokenizer(), sample, paint_);

@@ -349,6 +349,29 @@ class DiffTemplate(DataCommand):
                      words=["absent"])
 
 
+class Dialects(DataCommand):
+    NUDGE = row("nudge", ("user", "u"), ("assistant", "a"), ("tool", "r"), ("user", "go on"), ("assistant", "b"))
+
+    def test_show_says_what_another_stack_would_do(self):
+        path = self.write("nudge.jsonl", self.NUDGE)
+        shown = self.data("show", "--model", self.model, path, "--template_mode", "swift-3.7",
+                          "--loss_scale", "last_round")
+        self.assertIn("kept, but swift-3.7 drops it: a user message right after a tool result", shown)
+        self.assertIn("assistant\n⟦b<|im_end|>⟧", shown)
+        shown = self.data("show", "--model", self.model, path, "--template_mode", "swift-3.7",
+                          "--strict_parity", "true")
+        self.assertIn("swift-3.7 drops it: a user message right after a tool result", shown)
+        self.refused("show", "--model", self.model, path, "--strict_parity", "true", words=["--strict_parity"])
+        self.refused("show", "--model", self.model, path, "--loss_scale", "hermes+x", words=["--loss_scale", "x"])
+        self.refused("show", "--model", self.model, path, "--thinking", "no", words=["--thinking", "keep"])
+
+    def test_a_row_for_the_template_itself_needs_hf(self):
+        verbatim = self.write("verbatim.jsonl", {**self.NUDGE, "add_generation_prompt": True})
+        answer = json.loads(self.data("render", "--model", self.model, "--input", verbatim,
+                                      "--template_mode", "swift-3.13"))
+        self.assertIn("--template_mode hf", answer["error"])
+
+
 class Documents(DataCommand):
     """docs/data.md shows every accepted form by example."""
 
