@@ -107,9 +107,9 @@ const std::optional<float>& LossPolicy::loss_of(const Row& row, const Piece& pie
 
 float LossPolicy::base_weight(const Row& row, const Piece& piece) const {
   // To ms-swift the end of a turn is text like any other when all of it is trained on.
-  const bool follows_turn = piece.kind == Kind::output ||
-                            (piece.kind == Kind::turn_end &&
-                             (mode_ == TemplateMode::hf || scale_.base != Base::all));
+  const bool follows_turn =
+      piece.kind == Kind::output ||
+      (piece.kind == Kind::turn_end && (mode_ == TemplateMode::hf || scale_.base != Base::all));
   if (!follows_turn) return scale_.base == Base::all ? 1.0F : 0.0F;
   if (const std::optional<float>& loss = loss_of(row, piece)) return *loss;
   return scale_.base == Base::last_round && !piece.last_round ? 0.0F : 1.0F;

@@ -1,5 +1,7 @@
 // The chat templates: conversations put together from the texts that templates look for. More of
 // them than rows_fuzz, whose inputs must be JSON first.
+#include <fmt/format.h>
+
 #include <array>
 
 #include "data/row_parse.h"
@@ -86,9 +88,9 @@ JsonValue some_value(Choices& choices, int depth) {
 JsonValue some_calls(Choices& choices) {
   JsonValue calls = JsonValue::make_array();
   for (std::size_t n = 1 + choices.below(3); n > 0; --n) {
-    calls.array().push_back(
-        JsonValue::make_object({{"name", JsonValue::make_string("f" + some_text(choices))},
-                                {"arguments", some_value(choices, 3)}}));
+    calls.array().push_back(JsonValue::make_object(
+        {{"name", JsonValue::make_string(fmt::format("f{}", some_text(choices)))},
+         {"arguments", some_value(choices, 3)}}));
   }
   return calls;
 }
