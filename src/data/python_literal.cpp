@@ -13,6 +13,8 @@
 namespace longhaul {
 namespace {
 
+constexpr std::size_t kMaxDigits = 308;  // as in JSON
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_word(char c) {
   return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -163,6 +165,10 @@ class LiteralParser {
         fail("a number that is not understood");
       }
       if (zeros) digits = "0";
+      if (digits.size() > kMaxDigits) {
+        at_ = begin;
+        fail("an integer that is too long");
+      }
       must(builder_.number_float(0.0, (negative && !zeros ? "-" : "") + digits));
       return;
     }

@@ -33,6 +33,8 @@ TEST(PythonLiteral, AnythingElseIsAnError) {
         "{,}",      "[,]",   "-",      "'\\UFFFFFFFF'"}) {
     EXPECT_NE(test::error_of<JsonError>([&] { parse_python_literal(bad); }), "") << bad;
   }
+  EXPECT_EQ(as_json(std::string(308, '7')).size(), 308U);
+  EXPECT_NE(test::error_of<JsonError>([&] { parse_python_literal(std::string(309, '7')); }), "");
   const std::string deep(257, '[');
   EXPECT_NE(test::error_of<JsonError>([&] { parse_python_literal(deep); }).find("deeper"),
             std::string::npos);

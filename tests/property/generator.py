@@ -180,6 +180,8 @@ class Generator:
 
     def arguments(self):
         given = self.object()
+        if self.chance(0.1):
+            return repr(json.loads(self.json(given)))  # as str() writes it
         return self.json(given) if self.chance(0.35) else given
 
     def call(self, spelled_freely=True):

@@ -1,5 +1,6 @@
 """A row as docs/data.md describes it, in one form: what `longhaul data render` does before its template,
 written a second time, in Python and from that page alone."""
+import ast
 import json
 import math
 
@@ -47,7 +48,7 @@ def _mend(value):
     """Halves of surrogate pairs become U+FFFD."""
     if isinstance(value, str):
         return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in value)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_mend(item) for item in value]
     if isinstance(value, dict):
         return {_mend(key): _mend(item) for key, item in value.items()}
@@ -63,6 +64,20 @@ def parse_json(text):
     if _depth(value) > MAX_DEPTH:
         raise RowError("not JSON: nested too deeply")
     return _mend(value)
+
+
+def parse_embedded(text):
+    """The value of a string inside a row that holds JSON, or a Python literal."""
+    try:
+        return parse_json(text)
+    except RowError as not_json:
+        try:
+            value = ast.literal_eval(text.strip())
+            if _depth(value) > MAX_DEPTH:
+                raise not_json
+            return parse_json(json.dumps(_mend(value)))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise not_json from None
 
 
 def _one_of(source, *names):
@@ -98,7 +113,7 @@ def _arguments(value):
     if value is None:
         return {}
     if isinstance(value, str):
-        return parse_json(value) if value.strip(" \t\r\n") else {}
+        return parse_embedded(value) if value.strip(" \t\r\n") else {}
     return value
 
 
@@ -139,7 +154,7 @@ def _assistant(message, content, loss):
 def _add_call(messages, content, loss):
     """A call as a message of its own joins the assistant message before it."""
     if isinstance(content, str):
-        content = parse_json(content)
+        content = parse_embedded(content)
     calls = _calls(content)
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": "", "loss": loss})
@@ -172,7 +187,7 @@ def _add(messages, message):
 def _tools(given):
     """None when the row has no tools; a list, which may be empty, when it gives one."""
     if isinstance(given, str):
-        given = parse_json(given) if given.strip(" \t\r\n") else None
+        given = parse_embedded(given) if given.strip(" \t\r\n") else None
     if given is None:
         return None
     if isinstance(given, dict):
@@ -182,10 +197,10 @@ def _tools(given):
     tools = []
     for tool in given:
         if isinstance(tool, str):
-            tool = parse_json(tool)
+            tool = parse_embedded(tool)
         if not isinstance(tool, dict):
             raise RowError("a tool is not an object")
-        if "function" not in tool and isinstance(tool.get("name"), str):
+        if "function" not in tool and "type" not in tool and isinstance(tool.get("name"), str):
             tool = {"type": "function", "function": tool}
         tools.append(tool)
     return tools
