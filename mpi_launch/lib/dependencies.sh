@@ -13,7 +13,7 @@ readonly LONGHAUL_PACKAGES=(
   libhdf5-dev hdf5-tools
   libopenblas-openmp-dev
   libboost-program-options-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libisal-dev
-  zlib1g-dev libzstd-dev
+  zlib1g-dev libzstd-dev libssl-dev
   libgtest-dev
 )
 
