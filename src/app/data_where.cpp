@@ -73,6 +73,8 @@ void print_fate(const RowFate& row, const Provenance& run) {
   }
   if (row.kept < row.length) {
     fmt::print("  {}: {} cut off\n", row.reason, tokens_text(row.length - row.kept));
+  } else if (!row.reason.empty()) {
+    fmt::print("  {}\n", row.reason);
   }
   if (row.use == SampleUse::not_drawn) fmt::print("  not drawn: path#N left it out\n");
   if (row.use == SampleUse::validation) fmt::print("  for validation: evaluated, not trained on\n");

@@ -77,6 +77,14 @@ std::int64_t Dataset::count_tokens(std::span<const std::int64_t> samples) const 
 std::int64_t Dataset::training_tokens() const { return count_tokens(training()); }
 std::int64_t Dataset::validation_tokens() const { return count_tokens(validation()); }
 
+SampleOrigins Dataset::origins() const {
+  return reading_cache([&] { return cache_->origins(); });
+}
+
+std::vector<SampleNote> Dataset::notes() const {
+  return reading_cache([&] { return cache_->notes(); });
+}
+
 std::string Dataset::id(std::int64_t sample) const {
   return reading_cache([&] { return cache_->id(sample); });
 }
@@ -172,9 +180,9 @@ DataReport Dataset::report() const {
 std::vector<UnkeptRow> Dataset::unkept_rows() const {
   // Rejections and samples are each in file order already: merge them.
   const auto rejections = reading_cache([&] { return cache_->rejections(); });
-  const SampleOrigins origins = reading_cache([&] { return cache_->origins(); });
+  const SampleOrigins origins = this->origins();
   const auto name_of_file = [&](std::int32_t file) { return files_.at(index(file)).path.string(); };
-  const auto notes = reading_cache([&] { return cache_->notes(); });
+  const std::vector<SampleNote> notes = this->notes();
   auto note = notes.begin();
   auto rejection = rejections.begin();
   std::vector<UnkeptRow> rows;

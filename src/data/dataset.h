@@ -67,6 +67,10 @@ class Dataset {
 
   /// In tokens, after cutting.
   [[nodiscard]] std::int64_t length(std::int64_t sample) const { return selection_.length(sample); }
+  /// Where all samples come from, and what there is to know of some. Read from the cache; throw
+  /// UserError when it has been damaged.
+  [[nodiscard]] SampleOrigins origins() const;
+  [[nodiscard]] std::vector<SampleNote> notes() const;
   [[nodiscard]] std::string id(std::int64_t sample) const;
   [[nodiscard]] SampleSource source(std::int64_t sample) const;
   /// Reads a sample as it is trained on. Throws UserError when the cache has been damaged.

@@ -139,7 +139,6 @@ void LossPolicy::weigh_turn_ends(const Row& row, std::vector<Piece>& pieces) con
 void LossPolicy::apply(const Row& row, RenderedRow& rendered) const {
   std::vector<Piece>& pieces = rendered.pieces;
   for (Piece& piece : pieces) piece.weight = base_weight(row, piece);
-  const bool swift = mode_ != TemplateMode::hf;
   // In 3.13 "all" makes every text a candidate for the modifiers, in the others only answers are.
   const bool any_text = mode_ == TemplateMode::swift_3_13 && scale_.base == Base::all;
   const auto applies = [&](const Piece& piece) {
@@ -148,7 +147,7 @@ void LossPolicy::apply(const Row& row, RenderedRow& rendered) const {
   };
   if (scale_.ignore_empty_think) reweigh(rendered.text, pieces, find_empty_think, 0.0F, applies);
   if (scale_.hermes) reweigh(rendered.text, pieces, find_tool_call, 2.0F, applies);
-  if (!swift) return;
+  if (mode_ == TemplateMode::hf) return;
   weigh_turn_ends(row, pieces);
   join_equal_neighbours(pieces);
 }

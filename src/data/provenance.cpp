@@ -10,14 +10,6 @@ namespace {
 
 std::size_t index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-SampleOrigins read_origins(const Dataset& dataset) {
-  try {
-    return dataset.cache().origins();
-  } catch (const SeriesFileError& error) {
-    user_error("{}; delete the file and prepare the data again", error.what());
-  }
-}
-
 }  // namespace
 
 Provenance::Provenance(const std::filesystem::path& save)
@@ -25,7 +17,8 @@ Provenance::Provenance(const std::filesystem::path& save)
       packs_(recorded_.dataset.training_packs()),
       schedule_(packs_, training_schedule(recorded_.options.run, recorded_.options.packing,
                                           recorded_.options.seed)),
-      origins_(read_origins(recorded_.dataset)) {}
+      origins_(dataset().origins()),
+      notes_(dataset().notes()) {}
 
 RowPlace Provenance::place_of(std::int64_t sample) const {
   const std::int32_t file = origins_.files[index(sample)];
@@ -57,7 +50,13 @@ RowFate Provenance::fate_of(std::int64_t sample) const {
                .length = selection.whole_length(sample),
                .kept = selection.length(sample),
                .use = selection.use(sample)};
-  if (fate.kept < fate.length) fate.reason = selection.describe_unkept(sample);
+  if (fate.kept < fate.length) {
+    fate.reason = selection.describe_unkept(sample);
+  } else {
+    const auto note = std::find_if(notes_.begin(), notes_.end(),
+                                   [&](const SampleNote& one) { return one.sample == sample; });
+    if (note != notes_.end()) fate.reason = note->text;
+  }
   if (fate.use != SampleUse::training) return fate;
   for (std::int64_t pack = 0; pack < packs(); ++pack) {
     const auto& samples = packs_[index(pack)].samples;

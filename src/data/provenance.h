@@ -39,7 +39,7 @@ struct RowFate {
   std::int64_t length = -1;  // before cutting; -1: it did not get that far
   std::int64_t kept = 0;     // tokens after cutting; 0: rejected
   SampleUse use = SampleUse::rejected;
-  std::string reason;               // why it is rejected, or how it was cut
+  std::string reason;               // why it is rejected, how it was cut, or what is noted of it
   std::vector<PackContents> packs;  // that train on it: one for each copy
 };
 
@@ -74,6 +74,7 @@ class Provenance {
   std::vector<Pack> packs_;
   StepSchedule schedule_;
   SampleOrigins origins_;
+  std::vector<SampleNote> notes_;
 };
 
 }  // namespace longhaul

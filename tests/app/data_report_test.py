@@ -163,6 +163,9 @@ class DataReport(harness.ProgramTest):
             with open(os.path.join(save, "data_report.json"), encoding="utf-8") as file:
                 report = json.load(file)
             self.assertEqual(report["rows"]["kept"], 2 if strict == "false" else 1)
+            fate = self.where(save, "--id", "nudge")
+            self.assertIn(expected, json.dumps(fate))
+            self.assertIn(expected, self.answer("where", "--save", save, "--id", "nudge"))
             self.assertEqual(list(report["noted"]), [expected] if strict == "false" else [])
         result = harness.run("data", "stats", rows, *flags[:2], *flags[4:])
         self.assertIn("kept, but swift-3.13 drops it", result.stdout)
