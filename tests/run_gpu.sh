@@ -14,7 +14,7 @@ Runs the CUDA backend's tests on a machine with a GPU, from a finished build. Pa
 when none is named:
 
   kernels      every op against its reference, matrix products, attention, choosing a GPU
-  nccl         collectives of several ranks on one GPU
+  nccl         collectives of several ranks, which share GPUs where there are fewer
   golden       tiny models against Hugging Face transformers' values, with each attention engine
   layouts      every TP x CP x DP against one rank
   compare      models with real head sizes against the CPU backend
@@ -62,6 +62,7 @@ done
 if ! gpus=$(nvidia-smi -L 2>/dev/null) || [[ $gpus != *GPU* ]]; then
   fail 2 "this machine has no usable NVIDIA GPU (nvidia-smi -L lists none)"
 fi
+gpu_count=$(grep -c '^GPU ' <<<"$gpus")
 mkdir -p "$logs"
 build=$(cd "$build" && pwd)
 logs=$(cd "$logs" && pwd)
@@ -184,15 +185,15 @@ part_nccl() {
   [[ -n $path ]] || missing nccl
   for n in $rank_counts; do
     [[ -n $path ]] || continue
-    if ((n > 1)); then start_mps; fi
-    check "nccl, $n ranks" 120 env LONGHAUL_TEST_RANKS_PER_GPU="$n" mpirun -n "$n" "$path"
+    if ((n > gpu_count)); then start_mps; fi
+    check "nccl, $n ranks" 120 mpirun -n "$n" "$path"
   done
   stop_mps
 }
 
 part_golden() {
   local attention
-  for attention in auto cudnn; do
+  for attention in flash cudnn; do
     LONGHAUL_TEST_BACKEND=cuda LONGHAUL_TEST_ATTENTION=$attention \
       check_program "golden, attention $attention" 150 model_golden_test
   done
@@ -204,7 +205,7 @@ part_layouts() {
   [[ -n $path ]] || missing layouts
   for n in $rank_counts; do
     [[ -n $path ]] || continue
-    if ((n > 1)); then start_mps; fi
+    if ((n > gpu_count)); then start_mps; fi
     # An exception on one rank ends the job, rather than leave the others waiting.
     LONGHAUL_TEST_BACKEND=cuda GTEST_CATCH_EXCEPTIONS=0 \
       check "layouts, $n ranks" $((120 + 60 * n)) mpirun -n "$n" "$path"

@@ -12,9 +12,9 @@ void add_backend_flags(OptionParser& parser, const char* heading, TrainOptions& 
               "ranks that share a GPU: for trying layouts out, not for speed");
   flags.value("deterministic", &o.deterministic, "BOOL",
               "on GPUs: the same bits every run; costs speed");
-  flags.value(
-      "attention_backend", &o.attention_backend, "NAME",
-      "on GPUs: auto (flash), flash (our own kernel), or cudnn (faster for long documents)");
+  flags.value("attention_backend", &o.attention_backend, "NAME",
+              "on GPUs: cudnn, flash (our own kernel), or auto (cuDNN unless it is missing or "
+              "--deterministic is true)");
   flags.value("gemm_cache_file", &o.gemm_cache_file, "FILE",
               "where the fastest algorithms of matrix products are remembered; auto: "
               "~/.cache/longhaul; none: nowhere");

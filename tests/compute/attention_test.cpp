@@ -95,11 +95,11 @@ TEST_P(AttentionTest, RowsOutsideEverySegmentAreLeftAlone) {
 }
 
 TEST_P(AttentionTest, LongDocumentsBesideShortOnes) {
-  // Where a library takes over the long ones: more than one, not at the beginning. A CPU, which
-  // treats all lengths alike, gets a tenth of them.
+  // Lengths of several classes, which a library may treat in several calls. A CPU, which treats all
+  // lengths alike, gets a tenth of them.
   AttentionProblem p{2, 1, 64, 0, 0, {}};
   std::int32_t begin = 0;
-  for (const std::int32_t length : {37, 2100, 513, 2050}) {
+  for (const std::int32_t length : {37, 1150, 513, 1, 1030}) {
     const std::int32_t taken = dtype_ == DType::bf16 ? length : (length + 9) / 10;
     p.segments.push_back({begin, taken, begin, taken});
     begin += taken;
@@ -109,6 +109,22 @@ TEST_P(AttentionTest, LongDocumentsBesideShortOnes) {
     if (dim == 128 && dtype_ == DType::f32) continue;  // as above
     p.head_dim = dim;
     expect_matches_reference(p, 15);
+  }
+}
+
+TEST_P(AttentionTest, LongChunksSeeTheKeysBeforeThem) {
+  // What a context-parallel rank has of long documents: two chunks of one, the end of another. A
+  // CPU gets a tenth.
+  const std::int32_t part = dtype_ == DType::bf16 ? 1 : 10;
+  const std::int32_t chunk = 420 / part;
+  AttentionProblem p{2, 1, 64, 3 * chunk, 5 * chunk, {}};
+  p.segments = {{0, chunk, 7, chunk + 100 / part},
+                {chunk, chunk, 7, 3 * chunk - 30 / part},
+                {2 * chunk, chunk - 7, 3 * chunk + 20 / part, 2 * chunk - 40 / part}};
+  for (const int dim : {64, 128}) {
+    if (dim == 128 && dtype_ == DType::f32) continue;  // as above
+    p.head_dim = dim;
+    expect_matches_reference(p, 16);
   }
 }
 

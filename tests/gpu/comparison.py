@@ -43,8 +43,8 @@ def run(command, threads=1):
     return done.stdout
 
 
-def make_model(longhaul, folder, config=None):
-    """A Hugging Face directory with random fp32 weights and the Qwen3 models' tokenizer."""
+def make_model(longhaul, folder, config=None, dtype="float32"):
+    """A Hugging Face directory with random weights and the Qwen3 models' tokenizer."""
     tokenizer = os.path.join(folder, "tokenizer")
     os.makedirs(tokenizer, exist_ok=True)
     with gzip.open(os.path.join(QUICKSTART, "tokenizer", "tokenizer.json.gz")) as packed, \
@@ -56,7 +56,7 @@ def make_model(longhaul, folder, config=None):
         json.dump(config or SMALL_QWEN3, file)
     model = os.path.join(folder, "model")
     run([longhaul, "init", "--config", path, "--tokenizer", tokenizer, "--output", model, "--seed", 42,
-         "--dtype", "float32", "--overwrite", "true"])
+         "--dtype", dtype, "--overwrite", "true"])
     return model
 
 

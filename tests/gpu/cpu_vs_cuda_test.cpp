@@ -186,7 +186,7 @@ class AgainstCpu : public ::testing::TestWithParam<int> {
 
 TEST_P(AgainstCpu, LossAndGradientOfEveryParameter) {
   const StepResult expected = one_step(*cpu_, GetParam(), Recompute::none);
-  for (const char* const attention : {"auto", "cudnn"}) {
+  for (const char* const attention : {"flash", "cudnn"}) {
     const TestRank rank = tested(attention);
     fmt::print("= {}\n", rank.backend().describe());
     double loss_without_recomputation = 0.0;

@@ -8,6 +8,8 @@
 #include "core/log.h"
 #include "train/rounding_backend.h"
 #if LONGHAUL_HAS_CUDA
+#include <cuda_runtime_api.h>
+
 #include "comm/nccl_communicator.h"
 #include "compute/cuda/cuda_backend.h"
 #endif
@@ -31,9 +33,16 @@ AttentionChoice attention_choice(const std::string& given) {
   user_error("attention {}: choose auto, cudnn or flash", name);
 }
 
+/// One, or as many as it takes where a host has more ranks than GPUs.
+int ranks_per_gpu(const Coordinator& coordinator) {
+  int gpus = 0;
+  if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus < 1) gpus = 1;
+  return (coordinator.local_size() + gpus - 1) / gpus;
+}
+
 std::shared_ptr<Backend> open_gpu(Coordinator& coordinator, const TestDevice& options) {
   if (const auto problem = cuda::cuda_problem()) user_error("{}", *problem);
-  const int device = cuda::select_device(coordinator, coordinator.local_size()).device;
+  const int device = cuda::select_device(coordinator, ranks_per_gpu(coordinator)).device;
   return make_cuda_backend({.device = device,
                             .deterministic = options.deterministic,
                             .attention = attention_choice(options.attention)});
@@ -41,7 +50,7 @@ std::shared_ptr<Backend> open_gpu(Coordinator& coordinator, const TestDevice& op
 
 Communicators connect_gpus(Coordinator& coordinator, const ProcessGrid& grid) {
   const Log log(coordinator.rank(), coordinator.host());
-  return make_nccl_communicators(coordinator, grid, {.ranks_per_gpu = coordinator.local_size()},
+  return make_nccl_communicators(coordinator, grid, {.ranks_per_gpu = ranks_per_gpu(coordinator)},
                                  log);
 }
 

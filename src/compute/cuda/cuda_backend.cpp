@@ -18,19 +18,39 @@ std::string algorithm_key(const DeviceInfo& device) {
   return fmt::format("{}, {} SMs", device.name, device.multiprocessors);
 }
 
-std::unique_ptr<AttentionEngine> make_attention(const CudaOptions& options) {
-  if (options.attention != AttentionChoice::cudnn) return std::make_unique<FlashEngine>();
-  if (options.deterministic) {
-    user_error(
-        "--deterministic true and --attention_backend cudnn exclude each other: cuDNN adds up "
-        "gradients in an order that changes; use --attention_backend flash");
-  }
-  std::string reason = "this program was built without cuDNN";
+/// Why cuDNN cannot attend here; empty when it can.
+std::string cudnn_obstacle() {
 #if LONGHAUL_HAS_CUDNN
-  reason = cudnn_problem();
-  if (reason.empty()) return std::make_unique<CudnnEngine>();
+  return cudnn_problem();
+#else
+  return "this program was built without cuDNN";
 #endif
-  user_error("--attention_backend cudnn: {}; use --attention_backend flash", reason);
+}
+
+std::unique_ptr<AttentionEngine> make_attention(const CudaOptions& options) {
+  if (options.attention == AttentionChoice::cudnn) {
+    if (options.deterministic) {
+      user_error(
+          "--deterministic true and --attention_backend cudnn exclude each other: cuDNN adds up "
+          "gradients in an order that changes; use --attention_backend flash");
+    }
+    if (const std::string reason = cudnn_obstacle(); !reason.empty()) {
+      user_error("--attention_backend cudnn: {}; use --attention_backend flash", reason);
+    }
+  }
+#if LONGHAUL_HAS_CUDNN
+  const bool wanted = options.attention == AttentionChoice::cudnn ||
+                      (options.attention == AttentionChoice::automatic && !options.deterministic);
+  if (wanted && cudnn_usable()) return std::make_unique<CudnnEngine>();
+#endif
+  return std::make_unique<FlashEngine>();
+}
+
+/// Why a run that could choose does without cuDNN: a user would want to know what costs the speed.
+std::string attention_remark(const CudaOptions& options) {
+  if (options.attention != AttentionChoice::automatic || options.deterministic) return {};
+  const std::string reason = cudnn_obstacle();
+  return reason.empty() ? reason : fmt::format(" ({})", reason);
 }
 
 }  // namespace
@@ -51,13 +71,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
 
 CudaBackend::~CudaBackend() { cudaStreamSynchronize(stream_.get()); }
 
-bool cudnn_usable() {
-#if LONGHAUL_HAS_CUDNN
-  return cudnn_problem().empty();
-#else
-  return false;
-#endif
-}
+bool cudnn_usable() { return cudnn_obstacle().empty(); }
 
 void CudaBackend::save_gemm_algorithms() {
   if (options_.gemm_file.empty() || !gemm_.algorithms().changed()) return;
@@ -74,9 +88,10 @@ void CudaBackend::begin_range(const char* name) { nvtxRangePushA(name); }
 void CudaBackend::end_range() { nvtxRangePop(); }
 
 std::string CudaBackend::describe() const {
-  return fmt::format(
-      "{} ({} SMs, {:.0f} GiB), attention by {}", device_.name, device_.multiprocessors,
-      static_cast<double>(device_.memory_bytes) / (std::int64_t{1} << 30), attention_->name());
+  return fmt::format("{} ({} SMs, {:.0f} GiB), attention by {}{}", device_.name,
+                     device_.multiprocessors,
+                     static_cast<double>(device_.memory_bytes) / (std::int64_t{1} << 30),
+                     attention_->name(), attention_remark(options_));
 }
 
 }  // namespace cuda

@@ -19,8 +19,8 @@
 namespace longhaul {
 
 enum class AttentionChoice : std::uint8_t {
-  automatic,  // our own kernel: every case of it is tested on GPUs
-  cudnn,      // faster for long documents; UserError when it cannot be used
+  automatic,  // cuDNN where it can be used, our own kernel with `deterministic` and elsewhere
+  cudnn,      // UserError when it cannot be used
   flash,      // our own kernel
 };
 

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "compute/cuda/attention_engine.h"
 #include "compute/cuda/cudnn_attention.h"
@@ -13,13 +12,8 @@ namespace longhaul::cuda {
 /// Why cuDNN cannot be used on this machine; empty when it can.
 std::string cudnn_problem();
 
-/// Attention by cuDNN for long documents whose queries see no keys before them, a call for each;
-/// by our own kernel, all at once, for what remains: short documents, segments of context-parallel
-/// ranks, other head sizes than 64 and 128, rows that are not aligned to 16 bytes.
-///
-/// Several documents in one call of cuDNN 9.19 gave wrong gradients of queries in the later
-/// documents, and ended in illegal instructions. CudnnAttention now gives q and dq one row stride,
-/// which is what it was; until a GPU has shown that to be enough, one document a call.
+/// Attention by cuDNN for heads of 64 and 128 whose rows are aligned to 16 bytes; by our own kernel
+/// for everything else.
 class CudnnEngine final : public AttentionEngine {
  public:
   CudnnEngine() = default;
@@ -39,9 +33,6 @@ class CudnnEngine final : public AttentionEngine {
  private:
   [[nodiscard]] bool takes(const AttentionHeads& heads,
                            std::initializer_list<ConstMatrixView> views) const;
-  enum class Taken : std::uint8_t { by_cudnn, by_us };
-  /// Sorts the segments into documents_ (cuDNN's) and others_.
-  void divide(std::span<const AttentionSegment> segments, Taken taken);
   /// Our own kernel, on the part of the workspace that cuDNN does not need to find again.
   FlashEngine& flash();
 
@@ -49,8 +40,6 @@ class CudnnEngine final : public AttentionEngine {
   FlashEngine flash_;
   std::byte* workspace_ = nullptr;
   std::size_t workspace_bytes_ = 0;
-  std::vector<AttentionSegment> documents_;
-  std::vector<AttentionSegment> others_;
 };
 
 }  // namespace longhaul::cuda
