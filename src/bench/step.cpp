@@ -77,20 +77,26 @@ class StepBench {
         std::max(*std::max_element(options_.lengths.begin(), options_.lengths.end()),
                  padded_stream_tokens(0, runtime_.grid.layout()));  // the padding is a document too
     const std::size_t usable = usable_memory(runtime_, options_.ranks_per_gpu);
-    const std::vector<Recompute> modes =
-        options_.recompute ? std::vector{*options_.recompute}
-                           : std::vector{Recompute::none, Recompute::selective, Recompute::full};
-    for (const Recompute mode : modes) {
-      demand_.recompute = mode;
+    MemoryQuestion question;
+    question.recompute = options_.recompute;
+    question.layers = config_.num_layers;
+    question.free_bytes = usable;
+    question.plan = [&](std::int64_t /*micro_bs*/, const Recomputation& recomputation) {
+      demand_.recomputation = recomputation;
       plan_ = TrainingMemory::plan(runtime_, config_, table_, adamw_, demand_);
       plan_.bytes = static_cast<std::size_t>(
           runtime_.coordinator.max(static_cast<std::int64_t>(plan_.bytes)));
-      if (plan_.bytes <= usable) return;
+      return plan_;
+    };
+    if (const auto choice = cheapest_fit(question)) {
+      demand_.recomputation = choice->recomputation;
+      plan_ = choice->plan;
+      return;
     }
     user_error(
         "the step does not fit: a rank needs {} with recomputation {}, but only {} are free. "
         "Planned:\n{}\nUse fewer --tokens or --layers, more recomputation, or more ranks",
-        human(static_cast<double>(plan_.bytes)), name_of(demand_.recompute),
+        human(static_cast<double>(plan_.bytes)), name_of(demand_.recomputation.mode),
         human(static_cast<double>(usable)), longhaul::describe(plan_));
   }
 
@@ -100,7 +106,11 @@ class StepBench {
                             runtime_.grid.layout().describe(), options_.micro_batches,
                             options_.micro_batches == 1 ? "" : "es",
                             describe_lengths(options_.lengths), grouped(demand_.max_tokens),
-                            name_of(demand_.recompute)));
+                            recomputation()));
+  }
+
+  [[nodiscard]] std::string recomputation() const {
+    return longhaul::describe(demand_.recomputation, config_.num_layers);
   }
 
   void load() {
@@ -165,7 +175,7 @@ class StepBench {
     report_.add_result("tokens", typical.tokens);
     report_.add_result("head_rows", head_rows_);
     report_.add_result("devices", std::int64_t{typical.devices});
-    report_.add_result("recompute_granularity", std::string(name_of(demand_.recompute)));
+    report_.add_result("recompute_granularity", recomputation());
     report_.add_result("loss", typical.loss);
     report_.say(fmt::format(
         "median of {} step{}: {:.2f} ms, {} tokens/s ({} a device), {:.4g} model TFLOP/s{}",

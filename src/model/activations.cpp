@@ -1,5 +1,7 @@
 #include "model/activations.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 
 namespace longhaul {
@@ -101,22 +103,31 @@ Recompute parse_recompute(std::string_view text) {
   user_error("--recompute_granularity {}: choose auto, none, selective or full", text);
 }
 
-Activations::Activations(const LocalSizes& sizes, std::int64_t max_tokens, Recompute mode,
-                         DType dtype, Arena& arena)
-    : mode_(mode), layers_(static_cast<std::size_t>(sizes.layers)) {
+std::string describe(const Recomputation& recomputation, std::int64_t layers) {
+  const std::string mode(name_of(recomputation.mode));
+  if (recomputation.mode == Recompute::none || recomputation.kept_layers == 0) return mode;
+  return fmt::format("{} in {} of {} layers", mode, layers - recomputation.kept_layers, layers);
+}
+
+Activations::Activations(const LocalSizes& sizes, std::int64_t max_tokens,
+                         const Recomputation& recomputation, DType dtype, Arena& arena)
+    : recomputation_(recomputation), layers_(static_cast<std::size_t>(sizes.layers)) {
+  LONGHAUL_CHECK(recomputation.kept_layers >= 0 && recomputation.kept_layers <= sizes.layers,
+                 "{} of {} layers keep everything", recomputation.kept_layers, sizes.layers);
   Allocator allocator(sizes, max_tokens, dtype, arena);
   arena.begin_section("working buffers of a layer");
   scratch_ = allocator.allocate_scratch();
   LayerActivations shared;
-  if (mode == Recompute::full) allocator.allocate_attention_output(shared);
-  if (mode != Recompute::none) allocator.allocate_recomputable(shared);
+  if (mode(0) == Recompute::full) allocator.allocate_attention_output(shared);
+  if (mode(0) != Recompute::none) allocator.allocate_recomputable(shared);
   d_hidden_ = allocator.hidden("hidden gradient");
   arena.begin_section("activations kept");
-  for (LayerActivations& layer : layers_) {
+  for (std::int64_t i = 0; i < sizes.layers; ++i) {
+    LayerActivations& layer = layers_[static_cast<std::size_t>(i)];
     layer = shared;
     layer.input = allocator.hidden("layer input");
-    if (mode != Recompute::full) allocator.allocate_attention_output(layer);
-    if (mode == Recompute::none) allocator.allocate_recomputable(layer);
+    if (mode(i) != Recompute::full) allocator.allocate_attention_output(layer);
+    if (mode(i) == Recompute::none) allocator.allocate_recomputable(layer);
   }
   output_ = allocator.hidden("last layer's output");
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -61,13 +62,26 @@ struct LayerScratch {
   float* d_kv_local = nullptr;   // [local, 2 kv_cols] fp32
 };
 
+/// What the layers compute again: `mode`, but nothing in the last `kept_layers` of them, which keep
+/// everything.
+struct Recomputation {
+  Recompute mode = Recompute::none;
+  std::int64_t kept_layers = 0;
+};
+
+/// "none", "selective", "selective in 40 of 64 layers".
+std::string describe(const Recomputation& recomputation, std::int64_t layers);
+
 /// All activation memory of the transformer layers for micro-batches of up to max_tokens.
 class Activations {
  public:
-  Activations(const LocalSizes& sizes, std::int64_t max_tokens, Recompute mode, DType dtype,
-              Arena& arena);
+  Activations(const LocalSizes& sizes, std::int64_t max_tokens, const Recomputation& recomputation,
+              DType dtype, Arena& arena);
 
-  [[nodiscard]] Recompute mode() const { return mode_; }
+  [[nodiscard]] Recompute mode(std::int64_t layer) const {
+    const auto layers = static_cast<std::int64_t>(layers_.size());
+    return layer < layers - recomputation_.kept_layers ? recomputation_.mode : Recompute::none;
+  }
   [[nodiscard]] const LayerActivations& layer(std::int64_t index) const {
     return layers_[static_cast<std::size_t>(index)];
   }
@@ -78,7 +92,7 @@ class Activations {
   [[nodiscard]] void* d_hidden() const { return d_hidden_; }
 
  private:
-  Recompute mode_;
+  Recomputation recomputation_;
   std::vector<LayerActivations> layers_;
   LayerScratch scratch_;
   void* output_ = nullptr;

@@ -9,7 +9,7 @@ namespace longhaul {
 
 Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
                          const Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
-                         Recompute recompute, Arena& arena)
+                         const Recomputation& recomputation, Arena& arena)
     : config_(config),
       sizes_(config, runtime.grid, table),
       max_tokens_(max_tokens),
@@ -24,7 +24,7 @@ Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const Para
       rope_cos_((arena.begin_section("position tables"), arena)
                     .allocate_array<float>(max_position * config.head_dim / 2, "RoPE cosines")),
       rope_sin_(arena.allocate_array<float>(max_position * config.head_dim / 2, "RoPE sines")),
-      activations_(sizes_, max_tokens, recompute, runtime.backend.weight_dtype(), arena),
+      activations_(sizes_, max_tokens, recomputation, runtime.backend.weight_dtype(), arena),
       embedding_(context_),
       head_(context_, max_tokens, (arena.begin_section("loss head"), arena)) {
   context_.rope = {rope_cos_, rope_sin_, max_position};
@@ -100,11 +100,11 @@ void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSi
   const LayerActivations& a = activations_.layer(layer);
   const auto index = static_cast<std::size_t>(layer);
   const MatrixView d_hidden = context_.view(activations_.d_hidden(), tokens.sharded, sizes_.hidden);
-  if (activations_.mode() != Recompute::none) {
-    attention_[index].forward(batch, a, scratch,
-                              activations_.mode() == Recompute::selective
-                                  ? AttentionKernel::reuse_output
-                                  : AttentionKernel::run);
+  const Recompute mode = activations_.mode(layer);
+  if (mode != Recompute::none) {
+    attention_[index].forward(
+        batch, a, scratch,
+        mode == Recompute::selective ? AttentionKernel::reuse_output : AttentionKernel::run);
     mlp_[index].project(tokens, a, scratch);
   }
   mlp_[index].backward(tokens, a, scratch, d_hidden, sink);

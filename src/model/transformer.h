@@ -23,7 +23,7 @@ class Transformer {
   /// max_position: positions are below it (the longest document).
   Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
               const Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
-              Recompute recompute, Arena& arena);
+              const Recomputation& recomputation, Arena& arena);
 
   ~Transformer() = default;
   Transformer(const Transformer&) = delete;

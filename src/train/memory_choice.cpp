@@ -13,6 +13,8 @@ namespace {
 constexpr double kUsableShareOfFreeHostMemory = 0.9;
 // Left to libraries that load kernels when they are first used, and to NCCL's buffers.
 constexpr double kUsableShareOfFreeDeviceMemory = 0.97;
+// Of that, what layers that could compute again may fill: it would be a pity to fail for speed.
+constexpr double kShareForKeptLayers = 0.97;
 constexpr int kMostMoreRanks = 64;  // times the ranks of this run: further on it is no advice
 
 std::string human(std::size_t bytes) { return human_bytes(static_cast<double>(bytes)); }
@@ -40,7 +42,7 @@ std::vector<Layout> other_layouts(const Layout& now) {
 std::string nearest_fit(const MemoryQuestion& question) {
   if (question.recompute) {
     for (const Recompute mode : {Recompute::selective, Recompute::full}) {
-      const std::size_t bytes = question.plan(1, mode).bytes;
+      const std::size_t bytes = question.plan(1, {mode}).bytes;
       if (bytes <= question.free_bytes) {
         return fmt::format("--recompute_granularity {} fits: {}", name_of(mode), human(bytes));
       }
@@ -61,6 +63,28 @@ std::string nearest_fit(const MemoryQuestion& question) {
     }
   }
   return "use a smaller --max_length";
+}
+
+std::vector<Recompute> modes_of(const MemoryQuestion& question) {
+  if (question.recompute) return {*question.recompute};
+  return {Recompute::none, Recompute::selective, Recompute::full};
+}
+
+/// Bisects for the most layers that can keep everything. A plan grows with their number.
+void keep_what_fits(const MemoryQuestion& question, MemoryChoice& choice) {
+  const auto usable =
+      static_cast<std::size_t>(static_cast<double>(question.free_bytes) * kShareForKeptLayers);
+  std::int64_t beyond = question.layers;  // with all of them it would be Recompute::none
+  while (beyond - choice.recomputation.kept_layers > 1) {
+    const std::int64_t kept = (choice.recomputation.kept_layers + beyond) / 2;
+    MemoryPlan plan = question.plan(choice.micro_bs, {choice.recomputation.mode, kept});
+    if (plan.bytes <= usable) {
+      choice.recomputation.kept_layers = kept;
+      choice.plan = std::move(plan);
+    } else {
+      beyond = kept;
+    }
+  }
 }
 
 }  // namespace
@@ -86,31 +110,33 @@ std::string describe(const MemoryPlan& plan) {
   return text + fmt::format("  {:>10}  in all", human(plan.bytes));
 }
 
-MemoryChoice choose_memory(const MemoryQuestion& question) {
-  const std::vector<Recompute> modes =
-      question.recompute ? std::vector{*question.recompute}
-                         : std::vector{Recompute::none, Recompute::selective, Recompute::full};
-  MemoryPlan least;
-  for (const Recompute mode : modes) {
+std::optional<MemoryChoice> cheapest_fit(const MemoryQuestion& question) {
+  for (const Recompute mode : modes_of(question)) {
     for (std::int64_t size = question.micro_bs; size >= 1; size /= 2) {
-      MemoryPlan plan = question.plan(size, mode);
-      if (plan.bytes <= question.free_bytes) {
-        MemoryChoice choice{size, mode, std::move(plan), ""};
-        if (size != question.micro_bs) {
-          choice.note = fmt::format(
-              "--micro_bs {} does not fit into {} of free memory a rank: using {} (the numbers do "
-              "not depend on it)",
-              question.micro_bs, human(question.free_bytes), size);
-        }
-        return choice;
+      MemoryPlan plan = question.plan(size, {mode});
+      if (plan.bytes > question.free_bytes) continue;
+      MemoryChoice choice{size, {mode}, std::move(plan), ""};
+      if (size != question.micro_bs) {
+        choice.note = fmt::format(
+            "--micro_bs {} does not fit into {} of free memory a rank: using {} (the numbers do "
+            "not depend on it)",
+            question.micro_bs, human(question.free_bytes), size);
       }
-      least = std::move(plan);
+      if (!question.recompute && mode != Recompute::none) keep_what_fits(question, choice);
+      return choice;
     }
   }
+  return std::nullopt;
+}
+
+MemoryChoice choose_memory(const MemoryQuestion& question) {
+  if (auto choice = cheapest_fit(question)) return *std::move(choice);
+  const Recompute mode = modes_of(question).back();
+  const MemoryPlan least = question.plan(1, {mode});
   user_error(
       "the run does not fit: a rank needs at least {} (one pack a micro-batch, recomputation {}), "
       "but only {} are free. Planned:\n{}\nWhat would fit: {}",
-      human(least.bytes), name_of(modes.back()), human(question.free_bytes), describe(least),
+      human(least.bytes), name_of(mode), human(question.free_bytes), describe(least),
       nearest_fit(question));
 }
 

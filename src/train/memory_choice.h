@@ -10,10 +10,10 @@
 
 namespace longhaul {
 
-/// The micro-batch size and recomputation mode that fit the memory.
+/// The micro-batch size and recomputation that fit the memory.
 struct MemoryChoice {
   std::int64_t micro_bs = 1;
-  Recompute recompute = Recompute::none;
+  Recomputation recomputation;
   MemoryPlan plan;   // of the rank that needs most
   std::string note;  // what was changed from what was asked, and why; empty when nothing
 };
@@ -22,10 +22,11 @@ struct MemoryChoice {
 struct MemoryQuestion {
   std::int64_t micro_bs = 1;           // at most
   std::optional<Recompute> recompute;  // what the user asked for; empty for auto
-  std::size_t free_bytes = 0;          // what every rank can have
+  std::int64_t layers = 0;
+  std::size_t free_bytes = 0;  // what every rank can have
   Layout layout;
   /// What the rank that needs most needs.
-  std::function<MemoryPlan(std::int64_t micro_bs, Recompute mode)> plan;
+  std::function<MemoryPlan(std::int64_t micro_bs, const Recomputation& recomputation)> plan;
   /// The same with one pack a micro-batch in another layout; nothing when the model cannot be
   /// divided so.
   std::function<std::optional<std::size_t>(const Layout& layout, Recompute mode)> bytes_in_layout;
@@ -34,9 +35,12 @@ struct MemoryQuestion {
 /// Bytes that every rank can have; `ranks_per_gpu` share a device. Collective.
 std::size_t usable_memory(Runtime& runtime, int ranks_per_gpu);
 
-/// Finds the cheapest recomputation mode that fits, lowering the micro-batch size where it must
-/// (numbers do not depend on it). Throws UserError with the plan and the nearest change that fits
-/// when nothing does.
+/// The cheapest recomputation that fits, with a smaller micro-batch where it must be (numbers do
+/// not depend on it). Without a wish of the user's, as many layers as the memory holds compute
+/// nothing again. Nothing when one pack a micro-batch does not fit.
+std::optional<MemoryChoice> cheapest_fit(const MemoryQuestion& question);
+
+/// The same; throws UserError with the plan and the nearest change that fits when nothing does.
 MemoryChoice choose_memory(const MemoryQuestion& question);
 
 /// The plan as lines of "12.3 GiB  weights", largest first, and the sum.

@@ -78,31 +78,33 @@ void Trainer::choose_memory_demand() {
   for (const auto samples : {dataset_.training(), dataset_.validation()}) {
     for (const std::int64_t sample : samples) longest = std::max(longest, dataset_.length(sample));
   }
-  const auto demand_of = [&](const Layout& of, std::int64_t micro_bs, Recompute mode) {
+  const auto demand_of = [&](const Layout& of, std::int64_t micro_bs,
+                             const Recomputation& recomputation) {
     const std::int64_t tokens = std::max(largest_micro_batch(packs_, micro_bs),
                                          largest_micro_batch(validation_packs_, micro_bs));
-    return MemoryDemand{padded_stream_tokens(tokens, of), longest, mode};
+    return MemoryDemand{padded_stream_tokens(tokens, of), longest, recomputation};
   };
   MemoryQuestion question;
   question.micro_bs = micro_bs_;
+  question.layers = config_.num_layers;
   question.layout = layout;
   question.free_bytes = usable_memory(runtime_, options_.ranks_per_gpu);
   if (options_.recompute_granularity != "auto") {
     question.recompute = parse_recompute(options_.recompute_granularity);
   }
-  question.plan = [&](std::int64_t micro_bs, Recompute mode) {
+  question.plan = [&](std::int64_t micro_bs, const Recomputation& recomputation) {
     MemoryPlan plan = TrainingMemory::plan(runtime_, config_, table_, options_.adamw(),
-                                           demand_of(layout, micro_bs, mode));
+                                           demand_of(layout, micro_bs, recomputation));
     plan.bytes =
         static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(plan.bytes)));
     return plan;
   };
   question.bytes_in_layout = [&](const Layout& other, Recompute mode) {
-    return plan_in_layout(other, demand_of(other, 1, mode));
+    return plan_in_layout(other, demand_of(other, 1, {mode}));
   };
   memory_choice_ = choose_memory(question);
   micro_bs_ = memory_choice_.micro_bs;
-  demand_ = demand_of(layout, micro_bs_, memory_choice_.recompute);
+  demand_ = demand_of(layout, micro_bs_, memory_choice_.recomputation);
   if (!memory_choice_.note.empty()) runtime_.log.info("{}", memory_choice_.note);
   if (longest > config_.max_position_embeddings && config_.max_position_embeddings > 0) {
     runtime_.log.warning(
@@ -303,7 +305,7 @@ void Trainer::describe(RunOverview& overview) const {
   overview.extra.emplace_back(
       "memory", fmt::format("{} a rank, recomputation {}",
                             human_bytes(static_cast<double>(memory_choice_.plan.bytes)),
-                            name_of(memory_choice_.recompute)));
+                            longhaul::describe(memory_choice_.recomputation, config_.num_layers)));
 }
 
 void Trainer::run(RunOverview overview) {

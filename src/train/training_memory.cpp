@@ -19,7 +19,7 @@ TrainingMemory::Parts::Parts(Runtime& runtime, const ModelConfig& config,
       gradients(runtime, table, layout, section(arena, "gradients")),
       optimizer(runtime, table, layout, weights, adamw, section(arena, "optimizer state")),
       model(runtime, config, table, weights, demand.max_tokens, demand.max_position,
-            demand.recompute, arena),
+            demand.recomputation, arena),
       feed(runtime, demand.max_tokens / runtime.grid.layout().cp,
            section(arena, "micro-batch arrays")) {
   const LocalSizes sizes(config, runtime.grid, table);

@@ -17,7 +17,7 @@ namespace longhaul {
 struct MemoryDemand {
   std::int64_t max_tokens = 0;    // of a micro-batch's stream, padding included
   std::int64_t max_position = 0;  // of the longest document
-  Recompute recompute = Recompute::none;
+  Recomputation recomputation;
 };
 
 /// Bytes of device memory and what they are for.

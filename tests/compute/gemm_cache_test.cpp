@@ -128,6 +128,14 @@ TEST(GemmKeyText, TellsEveryFieldApart) {
             "addend separate bias 16 sms 0");
 }
 
+TEST_F(GemmCacheTest, MakesTheFolderOfItsFile) {
+  const std::filesystem::path file = directory_ / "a" / "b" / "gemm.jsonl";
+  GemmCache cache("a device", 1);
+  cache.insert(example_key(), example_algorithm());
+  cache.save(file);
+  EXPECT_TRUE(std::filesystem::exists(file));
+}
+
 TEST_F(GemmCacheTest, KeepsWhatWasInserted) {
   GemmCache cache(kDevice, kVersion);
   EXPECT_EQ(cache.find(example_key()), nullptr);

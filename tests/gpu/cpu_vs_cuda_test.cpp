@@ -125,7 +125,7 @@ StepResult one_step(const TestRank& rank, int model, Recompute recompute) {
   const ModelConfig config = config_of(model);
   TinyRun::Setup setup;
   setup.max_tokens = 2048;
-  setup.recompute = recompute;
+  setup.recompute = {recompute};
   TinyRun run(config, rank, setup);
   run.load(RandomSource());
   const StepOutcome outcome = run.step(unequal_packs(config.vocab_size), 0.0, 1);

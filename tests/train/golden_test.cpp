@@ -139,7 +139,7 @@ class ModelGolden : public ::testing::TestWithParam<const char*> {
     EXPECT_LE(error, tolerance) << what << " of " << name;
   }
 
-  std::unique_ptr<TinyRun> make_run(Recompute recompute = Recompute::none) {
+  std::unique_ptr<TinyRun> make_run(const Recomputation& recompute = {}) {
     TinyRun::Setup setup;
     setup.recompute = recompute;
     auto run = std::make_unique<TinyRun>(config_, *rank_, setup);
@@ -197,7 +197,9 @@ TEST_P(ModelGolden, LogitsAndTokenLosses) {
 }
 
 TEST_P(ModelGolden, GradientOfEveryParameter) {
-  for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+  for (const Recomputation recompute :
+       {Recomputation{Recompute::none}, Recomputation{Recompute::selective},
+        Recomputation{Recompute::full}, Recomputation{Recompute::selective, 1}}) {
     const std::unique_ptr<TinyRun> run = make_run(recompute);
     const StepOutcome outcome = run->step({golden_->documents()}, 0.0, 1);
     ASSERT_EQ(outcome.end, StepEnd::updated);
@@ -210,7 +212,7 @@ TEST_P(ModelGolden, GradientOfEveryParameter) {
       std::vector<float> gradient = run->tensor(static_cast<int>(i), shards);
       for (float& value : gradient) value *= scale;
       const std::vector<float> wanted = golden_->floats("grad." + name);
-      const std::string what = fmt::format("{}, recompute {}", name, name_of(recompute));
+      const std::string what = fmt::format("{}, recompute {}", name, name_of(recompute.mode));
       check("1 - cosine of a gradient", 1.0 - cosine(gradient, wanted), tolerances().gradient_angle,
             what);
       check("error of a gradient", relative_error(gradient, wanted), tolerances().gradient, what);

@@ -7,12 +7,17 @@
 namespace longhaul {
 namespace {
 
-/// 100 bytes a pack without recomputation, 40 selective, 20 full, and 10 for the weights.
-MemoryPlan demand(std::int64_t micro_bs, Recompute mode) {
-  const std::size_t per_pack = mode == Recompute::none        ? 100
-                               : mode == Recompute::selective ? 40
-                                                              : 20;
-  const std::size_t activations = per_pack * static_cast<std::size_t>(micro_bs);
+constexpr std::int64_t kLayers = 10;
+
+/// 10 layers, each 10 bytes a pack without recomputation, 4 selective, 2 full, and 10 for the
+/// weights.
+MemoryPlan demand(std::int64_t micro_bs, const Recomputation& recomputation) {
+  const std::int64_t per_layer = recomputation.mode == Recompute::none        ? 10
+                                 : recomputation.mode == Recompute::selective ? 4
+                                                                              : 2;
+  const std::int64_t kept = recomputation.kept_layers;
+  const auto activations =
+      static_cast<std::size_t>(micro_bs * (kept * 10 + (kLayers - kept) * per_layer));
   return {10 + activations, {{"weights", 10}, {"activations kept", activations}}};
 }
 
@@ -20,12 +25,12 @@ MemoryPlan demand(std::int64_t micro_bs, Recompute mode) {
 std::optional<std::size_t> demand_in(const Layout& layout, Recompute mode) {
   if (layout.tp > 2) return std::nullopt;
   const auto tp = static_cast<std::size_t>(layout.tp);
-  return (10 + (demand(1, mode).bytes - 10) / static_cast<std::size_t>(layout.cp)) / tp;
+  return (10 + (demand(1, {mode}).bytes - 10) / static_cast<std::size_t>(layout.cp)) / tp;
 }
 
 MemoryChoice choose(std::int64_t micro_bs, std::optional<Recompute> recompute,
                     std::size_t free_bytes, const Layout& layout = {1, 1, 2}) {
-  return choose_memory({micro_bs, recompute, free_bytes, layout, demand, demand_in});
+  return choose_memory({micro_bs, recompute, kLayers, free_bytes, layout, demand, demand_in});
 }
 
 std::string refusal(std::int64_t micro_bs, std::optional<Recompute> recompute,
@@ -41,7 +46,7 @@ std::string refusal(std::int64_t micro_bs, std::optional<Recompute> recompute,
 TEST(ChooseMemory, KeepsWhatFits) {
   const MemoryChoice choice = choose(8, std::nullopt, 1000);
   EXPECT_EQ(choice.micro_bs, 8);
-  EXPECT_EQ(choice.recompute, Recompute::none);
+  EXPECT_EQ(choice.recomputation.mode, Recompute::none);
   EXPECT_EQ(choice.plan.bytes, 810U);
   EXPECT_TRUE(choice.note.empty());
 }
@@ -49,19 +54,34 @@ TEST(ChooseMemory, KeepsWhatFits) {
 TEST(ChooseMemory, LowersTheMicroBatchBeforeItRecomputes) {
   const MemoryChoice choice = choose(8, std::nullopt, 300);
   EXPECT_EQ(choice.micro_bs, 2);
-  EXPECT_EQ(choice.recompute, Recompute::none);
+  EXPECT_EQ(choice.recomputation.mode, Recompute::none);
   EXPECT_NE(choice.note.find("--micro_bs 8"), std::string::npos) << choice.note;
   EXPECT_NE(choice.note.find("using 2"), std::string::npos) << choice.note;
 }
 
 TEST(ChooseMemory, RecomputesWhenASinglePackDoesNotFit) {
-  EXPECT_EQ(choose(1, std::nullopt, 60).recompute, Recompute::selective);
-  EXPECT_EQ(choose(1, std::nullopt, 30).recompute, Recompute::full);
+  EXPECT_EQ(choose(1, std::nullopt, 51).recomputation.mode, Recompute::selective);
+  EXPECT_EQ(choose(1, std::nullopt, 51).recomputation.kept_layers, 0);
+  EXPECT_EQ(choose(1, std::nullopt, 30).recomputation.mode, Recompute::full);
+}
+
+TEST(ChooseMemory, KeepsAsManyLayersAsFit) {
+  // 50 bytes selective, 6 more for each layer that keeps everything, and a margin of 3 %.
+  for (const auto& [free_bytes, kept] : {std::pair(57U, 0), std::pair(58U, 1), std::pair(90U, 6),
+                                         std::pair(107U, 8), std::pair(109U, 9)}) {
+    const MemoryChoice choice = choose(1, std::nullopt, free_bytes);
+    EXPECT_EQ(choice.recomputation.mode, Recompute::selective) << free_bytes;
+    EXPECT_EQ(choice.recomputation.kept_layers, kept) << free_bytes;
+    EXPECT_EQ(choice.plan.bytes, demand(1, choice.recomputation).bytes);
+  }
+  EXPECT_EQ(choose(1, std::nullopt, 110).recomputation.mode, Recompute::none);
+  const MemoryChoice asked = choose(1, Recompute::selective, 1000);
+  EXPECT_EQ(asked.recomputation.kept_layers, 0) << "all layers do what was asked for";
 }
 
 TEST(ChooseMemory, KeepsTheModeThatWasAskedFor) {
   const MemoryChoice choice = choose(4, Recompute::full, 1000);
-  EXPECT_EQ(choice.recompute, Recompute::full);
+  EXPECT_EQ(choice.recomputation.mode, Recompute::full);
   EXPECT_EQ(choice.micro_bs, 4);
 }
 

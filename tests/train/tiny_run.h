@@ -27,7 +27,7 @@ using DocumentPack = std::vector<OwnedDocument>;
 class TinyRun {
  public:
   struct Setup {
-    Recompute recompute = Recompute::none;
+    Recomputation recompute;
     double clip_grad = 1.0;
     AdamWOptions adamw;
     std::int64_t max_tokens = 1024;  // before padding

@@ -204,6 +204,8 @@ void GemmCache::save(const std::filesystem::path& file) {
   for (const auto& [gemm, algorithm] : algorithms_) {
     content += print({device_, library_version_, gemm, algorithm}) + "\n";
   }
+  std::error_code none;  // what is wrong shows when the file is written
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), none);
   replace_text_file(file, content);
   changed_ = false;
 }
