@@ -278,12 +278,13 @@ TEST_F(GemmCacheTest, OtherFormatsAreIgnoredAndReplaced) {
 TEST_F(GemmCacheTest, AFileThatCannotBeWrittenIsNamed) {
   GemmCache cache(kDevice, kVersion);
   cache.insert(example_key(), example_algorithm());
-  const std::filesystem::path nowhere = directory_ / "missing" / "gemm.jsonl";
+  write_text_file(directory_ / "occupied", "no folder");
+  const std::filesystem::path nowhere = directory_ / "occupied" / "gemm.jsonl";
   try {
     cache.save(nowhere);
-    FAIL() << "saved into a folder that is not there";
+    FAIL() << "saved below a file";
   } catch (const UserError& error) {
-    EXPECT_NE(std::string(error.what()).find("missing"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("occupied"), std::string::npos) << error.what();
   }
   EXPECT_TRUE(cache.changed());
 }
