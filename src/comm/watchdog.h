@@ -1,7 +1,7 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <string>
 
 #include "comm/coordinator.h"
 #include "comm/failure_file.h"
@@ -9,6 +9,8 @@
 #include "core/log.h"
 
 namespace longhaul {
+
+class Watch;
 
 /// Ends the job when a rank waits for others that do not come.
 ///
@@ -40,10 +42,6 @@ class Watchdog {
   void set_failure_file(FailureFile* file);
 
  private:
-  class Watch;
-  class FirstRank;
-  class OtherRank;
-
   std::unique_ptr<Watch> watch_;
 };
 

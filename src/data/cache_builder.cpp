@@ -185,6 +185,7 @@ TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
     std::vector<std::string> parts(static_cast<std::size_t>(count));
     coordinator.together([&] {
       in_parallel(count, static_cast<int>(threads), [&](int thread, std::int64_t i) {
+        coordinator.progress().beat();
         const auto index = static_cast<std::size_t>(first + i);
         const RowBlock& block = scan.blocks[index];
         const RowBatch batch = encode_block(scan.files[static_cast<std::size_t>(block.file)], block,

@@ -11,9 +11,11 @@ import running
 STOPPED = 75
 
 
-class StopSignals(harness.ProgramTest):
-    config = dict(harness.TINY_CONFIG, intermediate_size=4096)
-    flags = dict(train_iters=60, save_interval=1000, global_bs=3, split_dataset_ratio=0.05,
+STEPS = 40
+
+
+class StopTest(harness.ProgramTest):
+    flags = dict(train_iters=STEPS, save_interval=1000, global_bs=3, split_dataset_ratio=0.05,
                  eval_interval=20, tensor_model_parallel_size=2)
 
     def start(self, name, ranks=2, **changes):
@@ -22,6 +24,8 @@ class StopSignals(harness.ProgramTest):
         self.addCleanup(run.stop)
         return run
 
+
+class StopSignals(StopTest):
     @staticmethod
     def losses(save):
         return [(line["step"], line["loss"], line["grad_norm"], line["learning_rate"],
@@ -49,7 +53,7 @@ class StopSignals(harness.ProgramTest):
         run.signal(signal.SIGUSR1)
         self.assert_stopped(run, "SIGUSR1")
         done = run.steps()
-        self.assertLess(done, 60)
+        self.assertLess(done, STEPS)
         self.assertTrue(os.path.isdir(os.path.join(run.save, f"step_{done:08d}")), run.text())
         run = self.start("stopped")
         run.wait_for_step(done + 5)
@@ -86,6 +90,18 @@ class StopSignals(harness.ProgramTest):
             for folder, _, names in os.walk(run.save):
                 self.assertEqual([name for name in names if ".tmp" in name], [], folder)
 
+    def test_a_single_process(self):
+        run = running.Run(self.path("alone"), self.train_flags(
+            self.path("alone"), **{**self.flags, "tensor_model_parallel_size": 1}), None)
+        self.addCleanup(run.stop)
+        run.wait_for_step(3)
+        run.signal(signal.SIGINT)
+        self.assert_stopped(run, "SIGINT")
+
+
+class SecondSignal(StopTest):
+    config = dict(harness.TINY_CONFIG, intermediate_size=4096)
+
     def test_a_second_signal_ends_it_at_once(self):
         for first, second in ((signal.SIGUSR1, signal.SIGTERM), (signal.SIGTERM, signal.SIGUSR1)):
             run = self.start(f"twice-{second}", global_bs=60, micro_bs=1)
@@ -99,14 +115,6 @@ class StopSignals(harness.ProgramTest):
             self.assertEqual(code, 128 + second, run.text())
             self.assertLess(seconds, 5)
             self.assertEqual(run.left_over(), [])
-
-    def test_a_single_process(self):
-        run = running.Run(self.path("alone"), self.train_flags(
-            self.path("alone"), **{**self.flags, "tensor_model_parallel_size": 1}), None)
-        self.addCleanup(run.stop)
-        run.wait_for_step(3)
-        run.signal(signal.SIGINT)
-        self.assert_stopped(run, "SIGINT")
 
 
 if __name__ == "__main__":
