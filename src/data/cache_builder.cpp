@@ -115,6 +115,7 @@ DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesy
   std::vector<BlockSummary> summaries(static_cast<std::size_t>(mine));
   coordinator.together([&] {
     in_parallel(mine, threads, [&](int, std::int64_t i) {
+      coordinator.progress().beat();
       const RowBlock& block = scan.blocks[static_cast<std::size_t>(coordinator.rank() + i * ranks)];
       summaries[static_cast<std::size_t>(i)] =
           summarize_block(scan.files[static_cast<std::size_t>(block.file)], block);
@@ -184,6 +185,7 @@ TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
     std::vector<std::string> parts(static_cast<std::size_t>(count));
     coordinator.together([&] {
       in_parallel(count, static_cast<int>(threads), [&](int thread, std::int64_t i) {
+        coordinator.progress().beat();
         const auto index = static_cast<std::size_t>(first + i);
         const RowBlock& block = scan.blocks[index];
         const RowBatch batch = encode_block(scan.files[static_cast<std::size_t>(block.file)], block,

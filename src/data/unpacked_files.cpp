@@ -72,7 +72,7 @@ void wait_for(const fs::path& file, std::int64_t bytes) {
 }  // namespace
 
 UnpackedText unpack_file(const DataFile& file, const fs::path& target, std::int64_t block_bytes,
-                         SyncFile sync) {
+                         SyncFile sync, const std::function<void()>& beat) {
   const std::string name = file.path.string();
   std::ifstream input(file.path, std::ios::binary);
   if (!input) user_error("{}: cannot be opened; check the path and its permissions", name);
@@ -96,6 +96,7 @@ UnpackedText unpack_file(const DataFile& file, const fs::path& target, std::int6
     writing([&] { append_text(output, piece, target); });
     count_line_ends(piece, text.bytes, block_bytes, text.line_ends);
     text.bytes += static_cast<std::int64_t>(got);
+    if (beat) beat();
   }
   if (unpacker.packed_bytes() != file.bytes) {
     user_error(
@@ -135,7 +136,8 @@ UnpackedFiles::UnpackedFiles(Coordinator& coordinator, const DataScan& scan,
   coordinator.together([&] {
     in_parallel(std::ssize(mine), threads, [&](int, std::int64_t number) {
       const auto i = static_cast<std::size_t>(number);
-      texts[i] = unpack_file(scan.files[mine[i]], mine_.paths[i], scan.block_bytes, sync);
+      texts[i] = unpack_file(scan.files[mine[i]], mine_.paths[i], scan.block_bytes, sync,
+                             [&] { coordinator.progress().beat(); });
     });
   });
   share_texts(coordinator, scan, mine, texts);

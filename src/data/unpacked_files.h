@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "comm/coordinator.h"
@@ -21,9 +22,11 @@ enum class SyncFile : std::uint8_t { no, yes };
 
 /// Unpacks `file` into `target`, which it makes or overwrites, in constant memory. `yes`: what was
 /// written has reached the file system's server when it returns. Throws UserError when the data is
-/// damaged or has no text, or `target` cannot be written.
+/// damaged or has no text, or `target` cannot be written. Calls `beat` for each piece: work goes
+/// on.
 UnpackedText unpack_file(const DataFile& file, const std::filesystem::path& target,
-                         std::int64_t block_bytes, SyncFile sync);
+                         std::int64_t block_bytes, SyncFile sync,
+                         const std::function<void()>& beat = {});
 
 /// The texts of packed data files, in temporary files beside a token cache while it is made, so
 /// that ranks and threads can share the blocks of one file as they do for plain ones. A packed

@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t kNamedSamples = 20;
 
+/// The signal that some rank was asked to stop with; the same answer on all ranks.
+std::int64_t largest_signal(const std::vector<RankStep>& ranks) {
+  std::int64_t signal = 0;
+  for (const RankStep& rank : ranks) signal = std::max(signal, rank.stop_signal);
+  return signal;
+}
+
 }  // namespace
 
 Trainer::Trainer(Runtime& runtime, const TrainOptions& options, const ModelConfig& config,
@@ -162,8 +169,13 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   writer_ = std::make_unique<CheckpointWriter>(runtime_.coordinator, std::move(writer));
 }
 
-StepMetrics Trainer::train_step(std::int64_t step) {
+StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& stop_signal,
+                                std::vector<RankStep>& ranks) {
   const Stopwatch watch;
+  ProgressRecord& progress = runtime_.coordinator.progress();
+  progress.begin_step(step + 1);
+  progress.enter_phase("data");
+  const double waited_before = progress.waited_seconds();
   const StepPlan plan = schedule_->plan(step);
   const double rate =
       learning_rate_.at(schedule_->packs_before(step), schedule_->packs_before(step + 1));
@@ -193,16 +205,34 @@ StepMetrics Trainer::train_step(std::int64_t step) {
   metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
   metrics.model_flops = step_flops(config_, outcome.totals);
   metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
-  metrics.memory_bytes =
-      runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.backend.memory_used()));
+  progress.enter_phase("step end");
+  RankStep mine;
+  mine.memory_bytes = static_cast<std::int64_t>(runtime_.backend.memory_used());
+  mine.stop_signal = stop_signal ? stop_signal() : 0;
+  double waited = progress.waited_seconds() - waited_before;
+  // Collectives on a device wait there, and only those that nothing hides are known.
+  if (!runtime_.backend.memory_is_host()) waited += outcome.seconds.communication;
+  mine.compute_seconds = watch.seconds() - waited;
+  ranks = exchange_steps(runtime_.coordinator, mine);
+  for (const RankStep& rank : ranks) {
+    metrics.memory_bytes = std::max(metrics.memory_bytes, rank.memory_bytes);
+  }
   metrics.peak_memory_bytes = std::max(metrics.memory_bytes, peak_memory_);
   peak_memory_ = metrics.peak_memory_bytes;
   if (const auto health = runtime_.backend.health()) {
     metrics.gpu = GpuSample{health->clock_mhz, health->power_w, health->temperature_c};
   }
+  if (stragglers_ != nullptr) metrics.spread = stragglers_->add(step + 1, ranks);
   metrics.skipped = outcome.end != StepEnd::updated;
   metrics.step_seconds = watch.seconds();
   return metrics;
+}
+
+void Trainer::report(const StepMetrics& metrics) const {
+  reporter_->step(metrics);
+  if (const std::string slow = stragglers_->take_message(); !slow.empty()) {
+    reporter_->message(slow);
+  }
 }
 
 void Trainer::notify(const std::string& text) const {
@@ -239,7 +269,7 @@ void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOut
                   "skipped; its {} samples: {}",
                   step + 1, outcome.totals.loss(), outcome.grad_norm, ids.size(), list));
   if (state_.skipped_in_a_row >= options_.max_skipped_steps) {
-    throw CollectiveError(
+    throw NonFiniteError(
         fmt::format("{} steps in a row had no finite loss or gradient, the last was step {}; the "
                     "checkpoints in {} are from before; look at the samples named above, or lower "
                     "--lr (--max_skipped_steps sets the limit)",
@@ -250,6 +280,7 @@ void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOut
 
 std::optional<double> Trainer::evaluate(std::int64_t step) {
   if (validation_schedule_ == nullptr) return std::nullopt;
+  const PhaseScope phase(runtime_.coordinator.progress(), "evaluation", Pace::work);
   const Stopwatch watch;
   BatchTotals totals;
   for (std::int64_t i = 0; i < validation_schedule_->total_steps(); ++i) {
@@ -271,6 +302,7 @@ std::optional<double> Trainer::evaluate(std::int64_t step) {
 
 void Trainer::save_checkpoint() {
   const Stopwatch watch;
+  const PhaseScope phase(runtime_.coordinator.progress(), "checkpoint", Pace::work);
   if (reporter_ != nullptr) reporter_->sync();
   writer_->finish();  // the snapshot's memory is its until then
   const Stopwatch copying;
@@ -308,9 +340,12 @@ void Trainer::describe(RunOverview& overview) const {
                             longhaul::describe(memory_choice_.recomputation, config_.num_layers)));
 }
 
-void Trainer::run(RunOverview overview) {
+int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) {
+  std::vector<std::string> hosts = runtime_.coordinator.all_gather(runtime_.coordinator.host());
   runtime_.coordinator.together([&] {
     if (runtime_.grid.rank() != 0) return;
+    stragglers_ = std::make_unique<StragglerWatch>(options_.straggler_factor, options_.log_interval,
+                                                   std::move(hosts));
     reporter_ = std::make_unique<RunReporter>(options_.save, state_.step, options_.log_interval);
     describe(overview);
     reporter_->opening(overview, options_.to_json());
@@ -319,22 +354,29 @@ void Trainer::run(RunOverview overview) {
   const std::int64_t eval_interval =
       options_.eval_interval > 0 ? options_.eval_interval : options_.save_interval;
   std::int64_t saved = state_.step;
+  std::int64_t signal = 0;
+  std::vector<RankStep> ranks;
   try {
-    while (state_.step < total) {
-      StepMetrics metrics = train_step(state_.step);
+    while (state_.step < total && signal == 0) {
+      StepMetrics metrics = train_step(state_.step, stop_signal, ranks);
       if (writer_->under_way()) {
         const Stopwatch watch;
+        const PhaseScope phase(runtime_.coordinator.progress(), "checkpoint", Pace::work);
         writer_->poll();
         checkpoint_seconds_ += watch.seconds();
       }
       const bool last = state_.step == total;
-      if (last || state_.step % eval_interval == 0) metrics.eval_loss = evaluate(state_.step);
-      if (reporter_ != nullptr) reporter_->step(metrics);
-      if (last || state_.step % options_.save_interval == 0) {
+      if (!last) signal = largest_signal(ranks);
+      // Whoever asks to stop has little time: an evaluation can take minutes.
+      const bool due = last || (signal == 0 && state_.step % eval_interval == 0);
+      if (due) metrics.eval_loss = evaluate(state_.step);
+      if (reporter_ != nullptr) report(metrics);
+      if (last || signal != 0 || state_.step % options_.save_interval == 0) {
         save_checkpoint();
         saved = state_.step;
       }
     }
+    const PhaseScope phase(runtime_.coordinator.progress(), "checkpoint", Pace::work);
     writer_->finish();
   } catch (const CollectiveError&) {
     // All ranks are here: a checkpoint under way can still be completed.
@@ -345,13 +387,15 @@ void Trainer::run(RunOverview overview) {
     }
     throw;
   }
-  if (reporter_ == nullptr) return;
+  if (reporter_ == nullptr) return static_cast<int>(signal);
   RunSummary summary;
+  if (signal != 0) summary.end = RunEnd::interrupted;
   if (saved > 0) summary.checkpoint_path = find_checkpoint(options_.save)->string();
   summary.next = {
       fmt::format("longhaul inspect {}", options_.save),
       fmt::format("longhaul export --checkpoint {} --output DIR --verify true", options_.save)};
   reporter_->closing(std::move(summary));
+  return static_cast<int>(signal);
 }
 
 }  // namespace longhaul
