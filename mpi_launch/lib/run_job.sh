@@ -1,0 +1,112 @@
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # files of this folder share variables
+# Runs mpirun once, passes signals on, and leaves nothing behind.
+#   run_job           runs COMMAND; JOB_STATUS is mpirun's exit status
+#   clean_hosts H...  ends what is left of the job; UNREACHED lists hosts that do not answer
+
+MPIRUN_PID=
+JOB_STATUS=0
+# Signals that this script got, and the exit status that belongs to the first one.
+SIGNAL_COUNT=0
+SIGNAL_STATUS=0
+
+# Seconds that mpirun may take to end everything before it is killed; its daemons then notice.
+readonly END_PATIENCE=5
+
+mpirun_is_alive() { [[ -n $MPIRUN_PID ]] && kill -0 "$MPIRUN_PID" 2>/dev/null; }
+
+# on_signal STATUS: the first signal asks the ranks to write a checkpoint and stop, the next one ends
+# them at once.
+on_signal() {
+  SIGNAL_COUNT=$((SIGNAL_COUNT + 1))
+  if ((SIGNAL_COUNT == 1)); then SIGNAL_STATUS=$1; fi
+  if ! mpirun_is_alive; then
+    say ""
+    say "Interrupted."
+    exit "$1"
+  fi
+  if ((SIGNAL_COUNT == 1)); then
+    say ""
+    say "Stopping: the ranks finish their step and write a checkpoint. Once more ends them at once."
+    # mpirun hands SIGUSR1 to every rank; SIGINT or SIGTERM would end them.
+    kill -USR1 "$MPIRUN_PID" 2>/dev/null || true
+  else
+    say ""
+    say "Ending all ranks at once."
+    end_mpirun
+  fi
+}
+
+# Ends the ranks through mpirun, the hard way after some seconds.
+end_mpirun() {
+  local pid=$MPIRUN_PID
+  kill -TERM "$pid" 2>/dev/null || return 0
+  (
+    trap - INT TERM HUP EXIT
+    for ((i = 0; i < END_PATIENCE * 5; i++)); do
+      kill -0 "$pid" 2>/dev/null || exit 0
+      sleep 0.2
+    done
+    kill -KILL "$pid" 2>/dev/null
+  ) &
+}
+
+watch_signals() {
+  trap 'on_signal 130' INT
+  trap 'on_signal 143' TERM
+  trap 'on_signal 129' HUP
+}
+
+# Starts COMMAND with the job's mark, in a session of its own, so that Ctrl-C on the terminal reaches
+# only this script; and so that it ends when this script is killed.
+start_mpirun() {
+  local tie=()
+  if command -v setpriv >/dev/null && setpriv --pdeathsig TERM true 2>/dev/null; then
+    tie=(setpriv --pdeathsig TERM)
+  fi
+  env "$JOB_VARIABLE=$JOB_NAME" ${tie[@]+"${tie[@]}"} setsid "${COMMAND[@]}" </dev/null &
+  MPIRUN_PID=$!
+}
+
+run_job() {
+  start_mpirun
+  while true; do
+    JOB_STATUS=0
+    wait "$MPIRUN_PID" || JOB_STATUS=$?
+    # A signal of ours ends the waiting early.
+    mpirun_is_alive || break
+  done
+  MPIRUN_PID=
+}
+
+clean_host() {
+  local host=$1 status=0
+  if [[ -n ${IS_LOCAL[$host]-} ]]; then
+    timeout "$PROBE_TIMEOUT" bash -s <"$WORK/cleanup.sh" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
+  else
+    LC_ALL=C timeout "$PROBE_TIMEOUT" "$WORK/ssh" "$host" bash -s \
+      <"$WORK/cleanup.sh" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
+  fi
+  printf '%d\n' "$status" >"$WORK/$host.rc"
+}
+
+clean_hosts() {
+  local host status pids=()
+  {
+    printf 'mark=%q\n' "$JOB_VARIABLE=$JOB_NAME"
+    cat -- "$LONGHAUL_ROOT/mpi_launch/lib/host_cleanup.sh"
+  } >"$WORK/cleanup.sh"
+  UNREACHED=()
+  for host in "$@"; do
+    clean_host "$host" &
+    pids+=($!)
+  done
+  for host in ${pids[@]+"${pids[@]}"}; do wait "$host" || true; done
+  for host in "$@"; do
+    status=$(cat "$WORK/$host.rc" 2>/dev/null) || status=1
+    if ((status != 0)); then
+      UNREACHED+=("$host")
+    elif [[ -s $WORK/$host.out ]]; then
+      warn "$host: ended what was left of the job: $(paste -sd , "$WORK/$host.out" | sed 's/,/, /g')"
+    fi
+  done
+}
