@@ -9,7 +9,7 @@ declare -a FAULTS=() UNREACHED=()
 
 # No host is waited for longer than this: a connection, nvidia-smi, and the program's start.
 readonly PROBE_TIMEOUT=30
-# Ports from --port on: the first for Open MPI's daemons (one a host; mpirun takes all), the others for
+# Ports from --port on: the first for Open MPI's daemons (two for IPv4, two for IPv6), the others for
 # its ranks.
 readonly DAEMON_PORTS=4
 

@@ -30,11 +30,11 @@ add_daemon_settings() {
     --mca plm_rsh_agent "$WORK/ssh" --mca plm_rsh_no_tree_spawn 1 --mca routed direct
     --mca orte_abort_on_non_zero_status 1
     --mca oob_tcp_keepalive_time 5 --mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 3
-    --mca oob_tcp_dynamic_ipv4_ports "${OPTION[port]}-$((OPTION[port] + DAEMON_PORTS - 1))"
-    --mca oob_tcp_disable_ipv6_family 1
+    # Where Open MPI knows IPv6, it listens there, too, and does not let itself be told otherwise.
+    --mca oob_tcp_dynamic_ipv4_ports "${OPTION[port]}-$((OPTION[port] + 1))"
+    --mca oob_tcp_dynamic_ipv6_ports "$((OPTION[port] + 2))-$((OPTION[port] + 3))"
     --mca btl_tcp_port_min_v4 "$((OPTION[port] + DAEMON_PORTS))"
     --mca btl_tcp_port_range_v4 "$((ports - DAEMON_PORTS))"
-    # Where Open MPI knows IPv6, its ranks listen there, too, whatever they use.
     --mca btl_tcp_port_min_v6 "$((OPTION[port] + DAEMON_PORTS))"
     --mca btl_tcp_port_range_v6 "$((ports - DAEMON_PORTS))"
     --mca mpi_yield_when_idle 1
