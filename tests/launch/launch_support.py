@@ -36,16 +36,19 @@ def main():
 class LaunchTest(unittest.TestCase):
     """A test class with three hosts. Files of the tests are below cluster.folder, which all hosts share."""
 
-    count = 3
     config = harness.TINY_CONFIG
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = hosts.Cluster(cls.count)
+        cls.cluster = cls.make_cluster()
         cls.addClassCleanup(cls.cluster.stop)
         cls.cluster.start()
         cls.install()
         cls.write_model()
+
+    @classmethod
+    def make_cluster(cls):
+        return hosts.Cluster(3)
 
     @classmethod
     def install(cls):
