@@ -10,7 +10,8 @@ namespace longhaul {
 int report_error(std::string_view command, const std::exception& error) {
   if (const auto* collective = dynamic_cast<const CollectiveError*>(&error)) {
     if (collective->speaker()) {
-      fmt::print(stderr, "longhaul {}: error: {}\n", command, error.what());
+      const bool stopped = collective->exit_code() == kExitStopped;
+      fmt::print(stderr, "longhaul {}: {}{}\n", command, stopped ? "" : "error: ", error.what());
     }
     return collective->exit_code();
   }

@@ -14,6 +14,7 @@
 #include "app/train_flags.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
+#include "core/stop_signals.h"
 #include "data/dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
@@ -109,7 +110,27 @@ void continue_branch(const fs::path& resume, const fs::path& save, const Log& lo
       resume.filename().string(), newest->filename().string());
 }
 
+/// Says how to go on. Other ranks stay until it is said: once one has left, mpirun ends the rest.
+int leave_stopped(Coordinator& coordinator, const Trainer& trainer, const TrainOptions& options,
+                  int signal) {
+  StopSignals::ignore();
+  if (coordinator.rank() == 0) {
+    fmt::print(stderr,
+               "longhaul train: stopped by {} after step {} of {}; its checkpoint in {} is "
+               "complete: start the same command again to continue (exit code {})\n",
+               signal_name(signal), trainer.step(), trainer.total_steps(), options.save,
+               kExitStopped);
+  }
+  coordinator.barrier();
+  return kExitStopped;
+}
+
 int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator) {
+  coordinator.stop_at_agreement(
+      StopSignals::received,
+      fmt::format("before the first step; nothing is half done: start the same command again "
+                  "(exit code {})",
+                  kExitStopped));
   TrainOptions options;
   bool help = false;
   coordinator.together([&] {
@@ -180,8 +201,10 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
                                   advice.layout.cp, advice.layout.dp, coordinator.size());
     overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
     overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
-    trainer->run(std::move(overview));
+    coordinator.stop_at_agreement({}, "");  // from here on steps are finished
+    const int signal = trainer->run(std::move(overview), StopSignals::received);
     if (coordinator.rank() == 0) save_learned(*backend, log);
+    if (signal != 0) return leave_stopped(coordinator, *trainer, options, signal);
   } catch (...) {
     abandon_communication(*backend, comms);
     throw;
@@ -192,6 +215,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
 }  // namespace
 
 int run_train(int argc, char** argv) {
+  const StopSignals signals;
   return run_mpi_command("train", [&](const MpiRuntime& mpi, Coordinator& coordinator) {
     return train(argc, argv, mpi, coordinator);
   });

@@ -5,8 +5,12 @@
 #include <array>
 #include <cstring>
 
+#include "core/stop_signals.h"
+
 namespace longhaul {
 namespace {
+
+constexpr std::int64_t kMaxSignal = 64;  // signals are numbered from 1 to this
 
 class SoloCoordinator final : public Coordinator {
  public:
@@ -68,14 +72,25 @@ void Coordinator::together(const std::function<void()>& work) {
   if (exit_code != 0 && !relayed && size() > 1) {
     failure = fmt::format("[rank {} on {}] {}", rank(), host(), failure);
   }
-  const std::int64_t candidate = exit_code == 0 ? 0 : size() - rank();
-  const std::int64_t winner = max(candidate);  // the lowest failing rank has the largest value
+  // A failure counts more than the wish to stop, and the lowest failing rank has the largest value.
+  const std::int64_t signal = stop_signal_ ? stop_signal_() : 0;
+  const std::int64_t winner = max(exit_code == 0 ? signal : kMaxSignal + size() - rank());
   if (winner == 0) return;
-  const int speaker = size() - static_cast<int>(winner);
+  if (winner <= kMaxSignal) {
+    throw CollectiveError(
+        fmt::format("stopped by {} {}", signal_name(static_cast<int>(winner)), stop_text_),
+        rank() == 0, kExitStopped);
+  }
+  const int speaker = size() - static_cast<int>(winner - kMaxSignal);
   const std::string text = broadcast(std::to_string(exit_code) + '\n' + failure, speaker);
   const std::size_t split = text.find('\n');
   throw CollectiveError(text.substr(split + 1), rank() == speaker,
                         std::stoi(text.substr(0, split)));
+}
+
+void Coordinator::stop_at_agreement(std::function<int()> signal, std::string text) {
+  stop_signal_ = std::move(signal);
+  stop_text_ = std::move(text);
 }
 
 std::unique_ptr<Coordinator> make_solo_coordinator() { return std::make_unique<SoloCoordinator>(); }

@@ -12,6 +12,8 @@ namespace longhaul {
 inline constexpr int kExitSuccess = 0;
 inline constexpr int kExitFailure = 1;    // a failed internal check, a lost rank, an I/O error
 inline constexpr int kExitUserError = 2;  // something the user can mend: flags, files, data
+/// Stopped on request (a signal) where the same command can go on; EX_TEMPFAIL of sysexits.h.
+inline constexpr int kExitStopped = 75;
 
 /// Something that the user can mend. The text says what is wrong, where, and what to do.
 class UserError : public std::runtime_error {

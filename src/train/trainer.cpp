@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t kNamedSamples = 20;
 
+/// The signal that some rank was asked to stop with; the same answer on all ranks.
+std::int64_t largest_signal(const std::vector<RankStep>& ranks) {
+  std::int64_t signal = 0;
+  for (const RankStep& rank : ranks) signal = std::max(signal, rank.stop_signal);
+  return signal;
+}
+
 }  // namespace
 
 Trainer::Trainer(Runtime& runtime, const TrainOptions& options, const ModelConfig& config,
@@ -160,7 +167,8 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   writer_ = std::make_unique<CheckpointWriter>(runtime_.coordinator, std::move(writer));
 }
 
-StepMetrics Trainer::train_step(std::int64_t step) {
+StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& stop_signal,
+                                std::vector<RankStep>& ranks) {
   const Stopwatch watch;
   const StepPlan plan = schedule_->plan(step);
   const double rate =
@@ -191,8 +199,13 @@ StepMetrics Trainer::train_step(std::int64_t step) {
   metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
   metrics.model_flops = step_flops(config_, outcome.totals);
   metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
-  metrics.memory_bytes =
-      runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.backend.memory_used()));
+  RankStep mine;
+  mine.memory_bytes = static_cast<std::int64_t>(runtime_.backend.memory_used());
+  mine.stop_signal = stop_signal ? stop_signal() : 0;
+  ranks = exchange_steps(runtime_.coordinator, mine);
+  for (const RankStep& rank : ranks) {
+    metrics.memory_bytes = std::max(metrics.memory_bytes, rank.memory_bytes);
+  }
   metrics.peak_memory_bytes = std::max(metrics.memory_bytes, peak_memory_);
   peak_memory_ = metrics.peak_memory_bytes;
   if (const auto health = runtime_.backend.health()) {
@@ -306,7 +319,7 @@ void Trainer::describe(RunOverview& overview) const {
                             name_of(memory_choice_.recompute)));
 }
 
-void Trainer::run(RunOverview overview) {
+int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) {
   runtime_.coordinator.together([&] {
     if (runtime_.grid.rank() != 0) return;
     reporter_ = std::make_unique<RunReporter>(options_.save, state_.step, options_.log_interval);
@@ -317,18 +330,23 @@ void Trainer::run(RunOverview overview) {
   const std::int64_t eval_interval =
       options_.eval_interval > 0 ? options_.eval_interval : options_.save_interval;
   std::int64_t saved = state_.step;
+  std::int64_t signal = 0;
+  std::vector<RankStep> ranks;
   try {
-    while (state_.step < total) {
-      StepMetrics metrics = train_step(state_.step);
+    while (state_.step < total && signal == 0) {
+      StepMetrics metrics = train_step(state_.step, stop_signal, ranks);
       if (writer_->under_way()) {
         const Stopwatch watch;
         writer_->poll();
         checkpoint_seconds_ += watch.seconds();
       }
       const bool last = state_.step == total;
-      if (last || state_.step % eval_interval == 0) metrics.eval_loss = evaluate(state_.step);
+      if (!last) signal = largest_signal(ranks);
+      // Whoever asks to stop has little time: an evaluation can take minutes.
+      const bool due = last || (signal == 0 && state_.step % eval_interval == 0);
+      if (due) metrics.eval_loss = evaluate(state_.step);
       if (reporter_ != nullptr) reporter_->step(metrics);
-      if (last || state_.step % options_.save_interval == 0) {
+      if (last || signal != 0 || state_.step % options_.save_interval == 0) {
         save_checkpoint();
         saved = state_.step;
       }
@@ -343,13 +361,15 @@ void Trainer::run(RunOverview overview) {
     }
     throw;
   }
-  if (reporter_ == nullptr) return;
+  if (reporter_ == nullptr) return static_cast<int>(signal);
   RunSummary summary;
+  if (signal != 0) summary.end = RunEnd::interrupted;
   if (saved > 0) summary.checkpoint_path = find_checkpoint(options_.save)->string();
   summary.next = {
       fmt::format("longhaul inspect {}", options_.save),
       fmt::format("longhaul export --checkpoint {} --output DIR --verify true", options_.save)};
   reporter_->closing(std::move(summary));
+  return static_cast<int>(signal);
 }
 
 }  // namespace longhaul

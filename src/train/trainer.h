@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "train/pack_batches.h"
 #include "train/run_reporter.h"
 #include "train/run_state.h"
+#include "train/step_exchange.h"
 #include "train/step_runner.h"
 #include "train/train_options.h"
 
@@ -32,8 +34,14 @@ class Trainer {
   /// (a step_... folder).
   void load(const std::optional<std::filesystem::path>& resume);
 
-  /// Trains to the last step. `overview` describes what the trainer does not know itself.
-  void run(RunOverview overview);
+  /// Trains to the last step, or until `stop_signal` has returned a signal's number on some rank:
+  /// then the step under way is finished, its checkpoint written, and the signal returned; else 0.
+  /// `overview` describes what the trainer does not know itself.
+  int run(RunOverview overview, const std::function<int()>& stop_signal);
+
+  /// Steps done.
+  [[nodiscard]] std::int64_t step() const { return state_.step; }
+  [[nodiscard]] std::int64_t total_steps() const { return schedule_->total_steps(); }
 
  private:
   [[nodiscard]] RunRecord record() const;
@@ -43,7 +51,9 @@ class Trainer {
   [[nodiscard]] std::optional<std::size_t> plan_in_layout(const Layout& layout,
                                                           const MemoryDemand& demand) const;
   void describe(RunOverview& overview) const;
-  StepMetrics train_step(std::int64_t step);
+  /// One step, and what every rank tells of it.
+  StepMetrics train_step(std::int64_t step, const std::function<int()>& stop_signal,
+                         std::vector<RankStep>& ranks);
   /// A message for the user, on rank 0; it does not disturb the console's status line.
   void notify(const std::string& text) const;
   void handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome);
