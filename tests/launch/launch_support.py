@@ -56,6 +56,9 @@ class LaunchTest(unittest.TestCase):
         os.makedirs(cls.path("bin"))
         cls.program = cls.path("bin", "longhaul")
         shutil.copy(harness.LONGHAUL, cls.program)
+        cls.fault_rank = cls.path("bin", "fault_rank")
+        shutil.copy(os.environ.get("LONGHAUL_FAULT_RANK", os.path.join(
+            os.path.dirname(harness.LONGHAUL), "..", "..", "tests", "launch", "fault_rank")), cls.fault_rank)
         for folder in ("mpi_launch", "slurm"):
             if os.path.isdir(os.path.join(harness.ROOT, folder)):
                 shutil.copytree(os.path.join(harness.ROOT, folder), cls.path(folder))
