@@ -63,12 +63,16 @@ class Host:
         self.holder = None
         self.pid = None
 
+    @property
+    def hardware_address(self):
+        return "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
+
     def boot(self, etc, shm):
         environment = {**os.environ, "NAME": self.name, "ETC": etc, "SHM": shm}
         self.holder = subprocess.Popen(
             end_with_parent(["unshare", "--net", "--uts", "--mount", "--ipc", "--pid", "--fork",
                              "--kill-child=KILL", "--mount-proc", "--propagation", "private", "bash", "-c", INIT]),
-            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         with self.holder.stdout:
             assert self.holder.stdout.readline() == "ready\n", f"host {self.name} did not come up"
         [self.pid] = host_processes.children_of(self.holder.pid)
@@ -143,7 +147,9 @@ class Cluster:
         """Starts a host, also again after a crash."""
         host.boot(self.path("etc"), self.shm)
         port = self.port_of(host)
-        self.on_switch("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(host.pid))
+        # The same hardware address after a crash, or the other hosts would look for the old one for a while.
+        self.on_switch("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "address", host.hardware_address,
+                       "netns", str(host.pid))
         self.on_switch("ip", "link", "set", port, "master", "br0", "up")
         host.run("ip", "address", "add", f"{host.address}/24", "dev", "eth0")
         host.run("ip", "link", "set", "eth0", "up")
