@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "comm/mpi_communicator.h"
 #include "core/error.h"
@@ -114,26 +115,34 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
 #if LONGHAUL_HAS_CUDA
   if (!backend.memory_is_host()) {
     return make_nccl_communicators(coordinator, grid,
-                                   {options.ranks_per_gpu, options.deterministic}, log);
+                                   {options.ranks_per_gpu, options.deterministic}, log,
+                                   &coordinator.progress());
   }
 #else
   (void)backend;
-  (void)coordinator;
   (void)options;
   (void)log;
 #endif
-  return make_mpi_communicators(world, grid);
+  return make_mpi_communicators(world, grid, &coordinator.progress());
 }
 
-void poll_communication(Backend& backend, const Communicators& comms) {
+void poll_communication(Backend& backend, const Communicators& comms, ProgressRecord& progress) {
   if (comms.world->size() == 1) return;  // nobody to lose: the host may sleep while it waits
 #if LONGHAUL_HAS_CUDA
   if (auto* const device = dynamic_cast<cuda::CudaBackend*>(&backend)) {
-    device->while_waiting([&comms] { poll_nccl_errors(comms); });
+    device->while_waiting(
+        [&comms, &progress, reached = std::uint64_t{0}](double seconds) mutable {
+          poll_nccl_errors(comms);
+          const PendingOperation oldest = oldest_unfinished(comms);
+          if (std::exchange(reached, oldest.order) != oldest.order) progress.beat();
+          progress.wait_for_device(seconds, oldest.group, oldest.label, oldest.bytes);
+        },
+        [&progress] { progress.end_wait(); });
   }
 #else
   (void)backend;
   (void)comms;
+  (void)progress;
 #endif
 }
 

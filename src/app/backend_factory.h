@@ -25,8 +25,9 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
                                  const Log& log);
 
 /// From now on the host looks for errors of these groups while it waits for the device: a peer that
-/// has failed would let it wait for ever. `comms` must outlive all waiting, and not move.
-void poll_communication(Backend& backend, const Communicators& comms);
+/// has failed would let it wait for ever. `progress` learns of such waits. Both must outlive all
+/// waiting, and `comms` must not move.
+void poll_communication(Backend& backend, const Communicators& comms, ProgressRecord& progress);
 
 /// For a rank that leaves through an exception: collectives in flight end, so that giving back
 /// device memory does not wait for ranks that will not come.

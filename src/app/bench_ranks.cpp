@@ -22,7 +22,7 @@ int run_on_grid(BenchRun& run, const BenchFlags& flags, const char* name, const 
   const std::unique_ptr<Backend> backend = make_backend(flags.backend(), run.coordinator, run.log);
   Communicators comms = make_communicators(*backend, run.mpi.world(), run.coordinator, grid,
                                            flags.backend(), run.log);
-  poll_communication(*backend, comms);
+  poll_communication(*backend, comms, run.coordinator.progress());
   bench::Report report(name, run.out());
   flags.begin(report, *backend);
   try {

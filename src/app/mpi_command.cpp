@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "app/failure_report.h"
 #include "app/report_error.h"
 #include "core/error.h"
 
@@ -26,6 +27,9 @@ int run_mpi_command(std::string_view name,
     const int exit_code = report_error(name, error);
     coordinator->barrier();
     return exit_code;
+  } catch (const SilentError&) {
+    std::this_thread::sleep_for(kForwardingTime);
+    MpiRuntime::abort(kExitFailure);
   } catch (const std::exception& error) {
     if (coordinator->size() == 1) throw;
     // The others may be waiting for this rank: they must not wait for ever.

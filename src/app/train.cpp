@@ -5,15 +5,19 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "app/backend_factory.h"
 #include "app/command.h"
 #include "app/dataset_flags.h"
+#include "app/failure_report.h"
 #include "app/mpi_command.h"
 #include "app/train_flags.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
+#include "comm/fatal_signals.h"
+#include "comm/watchdog.h"
 #include "core/stop_signals.h"
 #include "data/dataset.h"
 #include "hf/tokenizer_files.h"
@@ -125,13 +129,90 @@ int leave_stopped(Coordinator& coordinator, const Trainer& trainer, const TrainO
   return kExitStopped;
 }
 
+/// What start-up has settled before the save directory belongs to this run.
+struct Setup {
+  TrainOptions options;
+  ModelDirectory model;
+  LayoutAdvice advice;
+  std::optional<ProcessGrid> grid;
+  std::optional<ParameterTable> table;
+  std::optional<RowEncoder> encoder;
+};
+
+HangLimits hang_limits(const TrainOptions& options) {
+  HangLimits limits;
+  limits.comm = options.comm_timeout;
+  limits.startup = options.startup_timeout > 0 ? options.startup_timeout
+                                               : std::numeric_limits<double>::infinity();
+  return limits;
+}
+
+/// From a save directory that is this run's to the last step. `stage` tells how far it came.
+int train_locked(Setup& setup, const MpiRuntime& mpi, Coordinator& coordinator, Backend& backend,
+                 const Log& log, RunStage& stage) {
+  const TrainOptions& options = setup.options;
+  const Layout& layout = setup.advice.layout;
+  ProgressRecord& progress = coordinator.progress();
+  // What follows takes as long as the data and the model are large.
+  const PhaseScope phase(progress, "prepare", Pace::work);
+  const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
+  DatasetOptions data;
+  coordinator.together([&] { data = options.dataset_options(layout); });
+  const Dataset dataset = prepare_dataset(coordinator, data, *setup.encoder, log);
+  coordinator.together([&] {
+    const fs::path copy = fs::path(options.save) / kTokenizerFolder;
+    if (coordinator.rank() == 0) copy_tokenizer_files(setup.model.tokenizer, copy);
+  });
+
+  progress.enter_phase("connect");
+  Communicators comms =
+      make_communicators(backend, mpi.world(), coordinator, *setup.grid, options, log);
+  poll_communication(backend, comms, progress);
+  Runtime runtime{*setup.grid,
+                  backend,
+                  comms,
+                  coordinator,
+                  log,
+                  backend.create_stream("communication"),
+                  backend.create_stream("gather of keys and values"),
+                  backend.create_stream("copies")};
+  std::unique_ptr<Trainer> trainer;
+  try {
+    progress.enter_phase("plan");
+    coordinator.together([&] {
+      trainer =
+          std::make_unique<Trainer>(runtime, options, setup.model.config, *setup.table, dataset);
+    });
+    progress.enter_phase("load");
+    trainer->load(resume);
+    coordinator.together([&] {
+      if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
+    });
+    RunOverview overview;
+    overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", layout.tp, layout.cp,
+                                  layout.dp, coordinator.size());
+    overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
+    overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
+    stage = RunStage::training;
+    coordinator.stop_at_agreement({}, "");  // from here on steps are finished
+    const int signal = trainer->run(std::move(overview), StopSignals::received);
+    if (coordinator.rank() == 0) save_learned(backend, log);
+    if (signal != 0) return leave_stopped(coordinator, *trainer, options, signal);
+  } catch (...) {
+    abandon_communication(backend, comms);
+    throw;
+  }
+  return kExitSuccess;
+}
+
 int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator) {
   coordinator.stop_at_agreement(
       StopSignals::received,
       fmt::format("before the first step; nothing is half done: start the same command again "
                   "(exit code {})",
                   kExitStopped));
-  TrainOptions options;
+  Setup setup;
+  TrainOptions& options = setup.options;
   bool help = false;
   coordinator.together([&] {
     OptionParser parser("train --model DIR --dataset FILE --save DIR [flags]", kSummary);
@@ -143,73 +224,47 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   if (help) return kExitSuccess;
 
   const Log log(coordinator.rank(), coordinator.host());
-  ModelDirectory model;
-  LayoutAdvice advice;
-  std::optional<ProcessGrid> grid;
-  std::optional<ParameterTable> table;
-  std::optional<RowEncoder> encoder;
+  std::optional<FailureFile> failure_file;  // once the save directory is this run's
+  Watchdog watchdog(coordinator, hang_limits(options), "train", log);
   coordinator.together([&] {
-    model = open_model(options.model);
-    advice = choose_layout(coordinator.size(), options.tensor_model_parallel_size,
-                           options.context_parallel_size, model.config);
-    grid.emplace(advice.layout, coordinator.rank());
-    table.emplace(model.config, *grid);
-    encoder.emplace(RowEncoder::load(model.tokenizer, options.encoding.parse()));
-    const std::int64_t needed = encoder->tokenizer().size();
-    if (needed > model.config.vocab_size) {
+    setup.model = open_model(options.model);
+    const ModelConfig& config = setup.model.config;
+    setup.advice = choose_layout(coordinator.size(), options.tensor_model_parallel_size,
+                                 options.context_parallel_size, config);
+    setup.grid.emplace(setup.advice.layout, coordinator.rank());
+    setup.table.emplace(config, *setup.grid);
+    setup.encoder.emplace(RowEncoder::load(setup.model.tokenizer, options.encoding.parse()));
+    const std::int64_t needed = setup.encoder->tokenizer().size();
+    if (needed > config.vocab_size) {
       user_error(
           "{}: the tokenizer has ids up to {}, the model's vocabulary only {} rows; they do "
           "not belong together",
-          options.model, needed - 1, model.config.vocab_size);
+          options.model, needed - 1, config.vocab_size);
     }
     if (coordinator.rank() == 0) prepare_save_directory(options.save);
   });
-  if (!advice.reason.empty()) log.info("{}", advice.reason);
-  const std::unique_ptr<Backend> backend = make_backend(options, coordinator, log);
-  const RunLock lock(options.save, coordinator, log, kRunEndPatience);
-  const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
-
-  DatasetOptions data;
-  coordinator.together([&] { data = options.dataset_options(advice.layout); });
-  const Dataset dataset = prepare_dataset(coordinator, data, *encoder, log);
-  coordinator.together([&] {
-    const fs::path copy = fs::path(options.save) / kTokenizerFolder;
-    if (coordinator.rank() == 0) copy_tokenizer_files(model.tokenizer, copy);
-  });
-
-  Communicators comms = make_communicators(*backend, mpi.world(), coordinator, *grid, options, log);
-  poll_communication(*backend, comms);
-  Runtime runtime{*grid,
-                  *backend,
-                  comms,
-                  coordinator,
-                  log,
-                  backend->create_stream("communication"),
-                  backend->create_stream("gather of keys and values"),
-                  backend->create_stream("copies")};
-  std::unique_ptr<Trainer> trainer;
-  try {
-    coordinator.together([&] {
-      trainer = std::make_unique<Trainer>(runtime, options, model.config, *table, dataset);
-    });
-    trainer->load(resume);
-    coordinator.together([&] {
-      if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
-    });
-    RunOverview overview;
-    overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", advice.layout.tp,
-                                  advice.layout.cp, advice.layout.dp, coordinator.size());
-    overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
-    overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
-    coordinator.stop_at_agreement({}, "");  // from here on steps are finished
-    const int signal = trainer->run(std::move(overview), StopSignals::received);
-    if (coordinator.rank() == 0) save_learned(*backend, log);
-    if (signal != 0) return leave_stopped(coordinator, *trainer, options, signal);
-  } catch (...) {
-    abandon_communication(*backend, comms);
-    throw;
+  watchdog.set_layout(setup.advice.layout);
+  if (!setup.advice.reason.empty()) log.info("{}", setup.advice.reason);
+  std::unique_ptr<Backend> backend;
+  {
+    const PhaseScope phase(coordinator.progress(), "backend", Pace::work);
+    backend = make_backend(options, coordinator, log);
   }
-  return kExitSuccess;
+  const RunLock lock(options.save, coordinator, log, kRunEndPatience);
+
+  failure_file.emplace(options.save, coordinator.rank(), coordinator.host());
+  coordinator.together([&] {
+    if (coordinator.rank() == 0) failure_file->set_former_aside();
+  });
+  watchdog.set_failure_file(&*failure_file);
+  const FatalSignals fatal_signals(*failure_file, coordinator.progress(), "train");
+  RunStage stage = RunStage::start_up;
+  try {
+    return train_locked(setup, mpi, coordinator, *backend, log, stage);
+  } catch (const std::exception& error) {
+    if (record_failure(*failure_file, coordinator, error, stage)) throw;
+    throw SilentError(error.what());
+  }
 }
 
 }  // namespace

@@ -54,6 +54,17 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   optimizer.value("max_skipped_steps", &o.max_skipped_steps, "N",
                   "stop after so many steps in a row without a finite loss");
 
+  FlagGroup failures(parser, "Failures");
+  failures.value(
+      "comm_timeout", &o.comm_timeout, "SECONDS",
+      "end the job, naming who is missing, when ranks have waited so long in a collective "
+      "for one that does not come on; a rank whose process is stopped or cut off is "
+      "noticed after 20 s at the latest; 0: wait for ever");
+  failures.value("startup_timeout", &o.startup_timeout, "SECONDS",
+                 "the same for the short agreements before the first step; 0: wait for ever");
+  failures.value("straggler_factor", &o.straggler_factor, "X",
+                 "name ranks that compute so many times as long as the median; 0: look for none");
+
   FlagGroup files(parser, "Checkpoints and logs");
   files.plain("save", &o.save, "DIR", "directory for checkpoints and logs");
   files.value("resume", &o.resume, "HOW",

@@ -146,7 +146,8 @@ std::int64_t shard_bytes_bound(const std::vector<TensorSlab>& slabs) {
 }
 
 ShardRecord write_shard(const fs::path& directory, const CheckpointIdentity& identity, int shard,
-                        const std::vector<TensorSlab>& slabs, const std::stop_token& stop) {
+                        const std::vector<TensorSlab>& slabs, const std::stop_token& stop,
+                        const std::function<void()>& beat) {
   Plan plan = make_plan(slabs, shard, stop);
   ShardRecord& record = plan.record;
   const fs::path file = directory / record.file_name;
@@ -162,6 +163,7 @@ ShardRecord write_shard(const fs::path& directory, const CheckpointIdentity& ide
     for_each_run(*plan.sources[i],
                  [&](const std::byte* bytes, std::size_t count) { out.append(bytes, count); });
     data.push_back({slab.file_offset, slab.bytes()});
+    if (beat) beat();
   }
   out.sync();
   record.metadata_crc = crc_outside(out.descriptor(), record.bytes, std::move(data), file);

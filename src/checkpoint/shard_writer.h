@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 #include <vector>
 
@@ -24,9 +25,10 @@ std::int64_t shard_bytes_bound(const std::vector<TensorSlab>& slabs);
 /// fills up, and the file is a well-formed HDF5 file from the start.
 ///
 /// Throws UserError when the system refuses (disk full, no permission, ...), naming the file, and
-/// WorkStopped soon after `stop` was requested; the file then stays as far as it got.
+/// WorkStopped soon after `stop` was requested; the file then stays as far as it got. Calls `beat`
+/// now and then: the work goes on.
 ShardRecord write_shard(const std::filesystem::path& directory, const CheckpointIdentity& identity,
                         int shard, const std::vector<TensorSlab>& slabs,
-                        const std::stop_token& stop = {});
+                        const std::stop_token& stop = {}, const std::function<void()>& beat = {});
 
 }  // namespace longhaul

@@ -114,11 +114,12 @@ void CheckpointWriter::hand_over() {
   });
   attempt.identity.id = coordinator_.broadcast(attempt.identity.id, 0);
   coordinator_.together([&] {
-    attempt.work.start([&attempt, rank = coordinator_.rank()](const std::stop_token& stop) {
+    attempt.work.start([this, &attempt, rank = coordinator_.rank()](const std::stop_token& stop) {
       const Stopwatch watch;
       wait_for_directory(attempt.directory, stop);
-      attempt.record = encode(
-          write_shard(attempt.directory, attempt.identity, rank, attempt.contents.slabs, stop));
+      attempt.record =
+          encode(write_shard(attempt.directory, attempt.identity, rank, attempt.contents.slabs,
+                             stop, [this] { coordinator_.progress().beat(); }));
       attempt.seconds = watch.seconds();
     });
   });

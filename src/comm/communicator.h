@@ -4,11 +4,18 @@
 #include <memory>
 
 #include "core/dtype.h"
+#include "core/error.h"
 #include "core/stream.h"
 
 namespace longhaul {
 
 enum class ReduceOp : std::uint8_t { sum, max };
+
+/// An error that the network library itself reported: a peer or a link that failed.
+class CommunicationError : public InternalError {
+ public:
+  using InternalError::InternalError;
+};
 
 /// Names a collective for the watchdog and for error messages: a string literal such as
 /// "attention.gather_kv".

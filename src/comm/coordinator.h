@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "comm/progress.h"
 #include "core/error.h"
 
 namespace longhaul {
@@ -62,7 +63,11 @@ class Coordinator {
   /// by SIGTERM <text>". An empty function: never. The same on all ranks.
   void stop_at_agreement(std::function<int()> signal, std::string text);
 
+  /// What this process does now. Not collective.
+  [[nodiscard]] ProgressRecord& progress() { return progress_; }
+
  private:
+  ProgressRecord progress_;
   std::function<int()> stop_signal_;
   std::string stop_text_;
 };

@@ -51,7 +51,8 @@ void in_pieces(std::int64_t count, Work work) {
 
 }  // namespace
 
-MpiCommunicator::MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks)
+MpiCommunicator::MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks, Group kind,
+                                 ProgressRecord* progress)
     : Communicator(
           [&] {
             int rank = 0;
@@ -61,7 +62,9 @@ MpiCommunicator::MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks)
             return static_cast<int>(found - ranks.begin());
           }(),
           static_cast<int>(ranks.size())),
-      comm_(MPI_COMM_NULL) {
+      comm_(MPI_COMM_NULL),
+      group_(kind),
+      progress_(progress) {
   MPI_Group world_group = MPI_GROUP_NULL;
   MPI_Group group = MPI_GROUP_NULL;
   LONGHAUL_MPI_CHECK(MPI_Comm_group(world, &world_group), "MPI_Comm_group");
@@ -77,10 +80,15 @@ MpiCommunicator::MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks)
 
 MpiCommunicator::~MpiCommunicator() { MPI_Comm_free(&comm_); }
 
+CollectiveScope MpiCommunicator::scope(Label label, std::int64_t count, DType dtype) const {
+  return {progress_, group_, label, count * static_cast<std::int64_t>(size_of(dtype))};
+}
+
 void MpiCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op,
                                  Label label, Stream) {
   check_reducible(dtype, label);
   if (size() == 1) return;
+  const CollectiveScope waiting = scope(label, count, dtype);
   in_pieces(count, [&](std::int64_t offset, int piece) {
     LONGHAUL_MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, at(data, offset, dtype), piece, mpi_type(dtype),
                                      op == ReduceOp::sum ? MPI_SUM : MPI_MAX, comm_),
@@ -96,6 +104,7 @@ void MpiCommunicator::all_gather(const void* send, void* recv, std::int64_t coun
     if (!in_place) std::memcpy(recv, send, static_cast<std::size_t>(count) * size_of(dtype));
     return;
   }
+  const CollectiveScope waiting = scope(label, size() * count, dtype);
   LONGHAUL_MPI_CHECK(
       MPI_Allgather(in_place ? MPI_IN_PLACE : send, static_cast<int>(count), mpi_type(dtype), recv,
                     static_cast<int>(count), mpi_type(dtype), comm_),
@@ -111,6 +120,7 @@ void MpiCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t 
     if (send != recv) std::memcpy(recv, send, bytes);
     return;
   }
+  const CollectiveScope waiting = scope(label, size() * count, dtype);
   // MPI's MPI_IN_PLACE puts the result at the front of the buffer; ours stays at the rank's part.
   const std::byte* const begin = static_cast<const std::byte*>(send);
   const bool overlaps = recv >= begin && recv < begin + static_cast<std::size_t>(size()) * bytes;
@@ -131,6 +141,7 @@ void MpiCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t 
 void MpiCommunicator::broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
                                 Stream) {
   if (size() == 1) return;
+  const CollectiveScope waiting = scope(label, count, dtype);
   in_pieces(count, [&](std::int64_t offset, int piece) {
     LONGHAUL_MPI_CHECK(MPI_Bcast(at(data, offset, dtype), piece, mpi_type(dtype), root, comm_),
                        label);
@@ -155,17 +166,20 @@ void MpiCommunicator::recv(void* data, std::int64_t count, DType dtype, int peer
 }
 
 void MpiCommunicator::barrier(Label label, Stream) {
+  const CollectiveScope waiting = scope(label, 0, DType::u8);
   LONGHAUL_MPI_CHECK(MPI_Barrier(comm_), label);
 }
 
-Communicators make_mpi_communicators(MPI_Comm world, const ProcessGrid& grid) {
+Communicators make_mpi_communicators(MPI_Comm world, const ProcessGrid& grid,
+                                     ProgressRecord* progress) {
   std::vector<int> everyone(static_cast<std::size_t>(grid.world()));
   for (int i = 0; i < grid.world(); ++i) everyone[static_cast<std::size_t>(i)] = i;
-  return {std::make_unique<MpiCommunicator>(world, grid.tp_group()),
-          std::make_unique<MpiCommunicator>(world, grid.cp_group()),
-          std::make_unique<MpiCommunicator>(world, grid.dp_group()),
-          std::make_unique<MpiCommunicator>(world, grid.dp_cp_group()),
-          std::make_unique<MpiCommunicator>(world, everyone)};
+  const auto make = [&](Group group, const std::vector<int>& ranks) {
+    return std::make_unique<MpiCommunicator>(world, ranks, group, progress);
+  };
+  return {make(Group::tp, grid.tp_group()), make(Group::cp, grid.cp_group()),
+          make(Group::dp, grid.dp_group()), make(Group::dp_cp, grid.dp_cp_group()),
+          make(Group::world, everyone)};
 }
 
 }  // namespace longhaul

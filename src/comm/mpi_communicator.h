@@ -6,6 +6,7 @@
 
 #include "comm/communicator.h"
 #include "comm/process_grid.h"
+#include "comm/progress.h"
 
 namespace longhaul {
 
@@ -15,8 +16,10 @@ namespace longhaul {
 class MpiCommunicator final : public Communicator {
  public:
   /// A communicator of its own over `ranks` (world ranks, in group order) out of `world`.
-  /// Collective over the group.
-  MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks);
+  /// Collective over the group. `progress`, if any, learns of each collective, as one of
+  /// a group of this kind.
+  MpiCommunicator(MPI_Comm world, const std::vector<int>& ranks, Group kind = Group::world,
+                  ProgressRecord* progress = nullptr);
   ~MpiCommunicator() override;
   MpiCommunicator(const MpiCommunicator&) = delete;
   MpiCommunicator& operator=(const MpiCommunicator&) = delete;
@@ -36,12 +39,18 @@ class MpiCommunicator final : public Communicator {
   void barrier(Label label, Stream stream) override;
 
  private:
+  /// What the collective does between here and the end of the scope is waiting.
+  [[nodiscard]] CollectiveScope scope(Label label, std::int64_t count, DType dtype) const;
+
   MPI_Comm comm_;
+  Group group_;
+  ProgressRecord* progress_;
   std::unique_ptr<std::byte[]> scratch_;  // result of an in-place reduce_scatter
   std::size_t scratch_bytes_ = 0;
 };
 
 /// All groups of this rank, over host memory. Collective over `world`.
-Communicators make_mpi_communicators(MPI_Comm world, const ProcessGrid& grid);
+Communicators make_mpi_communicators(MPI_Comm world, const ProcessGrid& grid,
+                                     ProgressRecord* progress = nullptr);
 
 }  // namespace longhaul

@@ -37,9 +37,13 @@ class MpiCoordinator final : public Coordinator {
   [[nodiscard]] int local_size() const override { return local_size_; }
   [[nodiscard]] const std::string& host() const override { return host_; }
 
-  void barrier() override { LONGHAUL_MPI_CHECK(MPI_Barrier(comm_), "barrier"); }
+  void barrier() override {
+    const CollectiveScope scope(&progress(), Group::host, "host.barrier", 0);
+    LONGHAUL_MPI_CHECK(MPI_Barrier(comm_), "barrier");
+  }
 
   std::string broadcast(std::string text, int root) override {
+    const CollectiveScope scope(&progress(), Group::host, "host.broadcast", bytes_of(text));
     auto length = static_cast<int>(text.size());
     LONGHAUL_MPI_CHECK(MPI_Bcast(&length, 1, MPI_INT, root, comm_), "broadcast");
     text.resize(static_cast<std::size_t>(length));
@@ -48,6 +52,7 @@ class MpiCoordinator final : public Coordinator {
   }
 
   std::vector<std::string> gather(const std::string& bytes, int root) override {
+    const CollectiveScope scope(&progress(), Group::host, "host.gather", bytes_of(bytes));
     const std::vector<int> lengths = gather_lengths(bytes);
     const bool is_root = rank_ == root;
     std::vector<int> offsets(lengths.size());
@@ -61,6 +66,7 @@ class MpiCoordinator final : public Coordinator {
   }
 
   std::vector<std::string> all_gather(const std::string& bytes) override {
+    const CollectiveScope scope(&progress(), Group::host, "host.all_gather", bytes_of(bytes));
     const std::vector<int> lengths = gather_lengths(bytes);
     std::vector<int> offsets(lengths.size());
     std::exclusive_scan(lengths.begin(), lengths.end(), offsets.begin(), 0);
@@ -71,11 +77,16 @@ class MpiCoordinator final : public Coordinator {
     return split(all, lengths);
   }
 
-  std::int64_t sum(std::int64_t value) override { return reduce(value, MPI_SUM); }
-  std::int64_t max(std::int64_t value) override { return reduce(value, MPI_MAX); }
+  std::int64_t sum(std::int64_t value) override { return reduce(value, MPI_SUM, "host.sum"); }
+  std::int64_t max(std::int64_t value) override { return reduce(value, MPI_MAX, "host.max"); }
 
  private:
-  std::int64_t reduce(std::int64_t value, MPI_Op op) {
+  static std::int64_t bytes_of(const std::string& text) {
+    return static_cast<std::int64_t>(text.size());
+  }
+
+  std::int64_t reduce(std::int64_t value, MPI_Op op, Label label) {
+    const CollectiveScope scope(&progress(), Group::host, label, sizeof value);
     LONGHAUL_MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, op, comm_), "reduce");
     return value;
   }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -41,6 +42,9 @@ class NcclCommSet {
   [[nodiscard]] int group_end();
   [[nodiscard]] bool in_group() const { return open_groups_ > 0; }
 
+  /// A number for an operation of any of the groups: 1, 2, ...
+  [[nodiscard]] std::uint64_t next_order() { return ++operations_; }
+
   /// The ncclResult_t of ncclCommGetAsyncError; success once the set was aborted.
   [[nodiscard]] int async_error(int number) const;
 
@@ -56,6 +60,7 @@ class NcclCommSet {
   int device_ = 0;
   void* bytes_ = nullptr;  // device memory
   int open_groups_ = 0;
+  std::uint64_t operations_ = 0;
   std::atomic<bool> failed_ = false;
   mutable std::mutex mutex_;  // guards comms_ against async_error() while it is emptied
   std::vector<ncclComm*> comms_;

@@ -64,9 +64,21 @@ void copy(const void* from, void* to, std::size_t bytes, Label label, Stream str
 }  // namespace
 
 NcclCommunicator::NcclCommunicator(std::string name, int rank, int size,
-                                   std::shared_ptr<NcclCommSet> set, int number)
-    : Communicator(rank, size), name_(std::move(name)), set_(std::move(set)), number_(number) {
+                                   std::shared_ptr<NcclCommSet> set, int number, Group kind,
+                                   ProgressRecord* progress)
+    : Communicator(rank, size),
+      name_(std::move(name)),
+      set_(std::move(set)),
+      number_(number),
+      kind_(kind),
+      progress_(progress) {
   LONGHAUL_CHECK((number_ >= 0) == (size > 1), "{}: {} ranks", name_, size);
+}
+
+NcclCommunicator::~NcclCommunicator() {
+  for (const Issued& operation : issued_) {
+    if (operation.event != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(operation.event));
+  }
 }
 
 void NcclCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op,
@@ -75,6 +87,7 @@ void NcclCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, R
   if (comm == nullptr) return;
   check(ncclAllReduce(data, data, static_cast<std::size_t>(count), nccl_type(dtype), nccl_op(op),
                       comm, cuda_stream(stream)));
+  issued(stream);
 }
 
 void NcclCommunicator::all_gather(const void* send, void* recv, std::int64_t count, DType dtype,
@@ -86,6 +99,7 @@ void NcclCommunicator::all_gather(const void* send, void* recv, std::int64_t cou
   if (comm == nullptr) return copy(send, recv, bytes_of(count, dtype), label, stream);
   check(ncclAllGather(send, recv, static_cast<std::size_t>(count), nccl_type(dtype), comm,
                       cuda_stream(stream)));
+  issued(stream);
 }
 
 void NcclCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t count, DType dtype,
@@ -98,6 +112,7 @@ void NcclCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t
   if (comm == nullptr) return copy(send, recv, bytes_of(count, dtype), label, stream);
   check(ncclReduceScatter(send, recv, static_cast<std::size_t>(count), nccl_type(dtype), ncclSum,
                           comm, cuda_stream(stream)));
+  issued(stream);
 }
 
 void NcclCommunicator::broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
@@ -107,6 +122,7 @@ void NcclCommunicator::broadcast(void* data, std::int64_t count, DType dtype, in
   if (comm == nullptr) return;
   check(ncclBroadcast(data, data, static_cast<std::size_t>(count), nccl_type(dtype), root, comm,
                       cuda_stream(stream)));
+  issued(stream);
 }
 
 void NcclCommunicator::send(const void* data, std::int64_t count, DType dtype, int peer,
@@ -117,6 +133,7 @@ void NcclCommunicator::send(const void* data, std::int64_t count, DType dtype, i
   if (comm == nullptr) return;
   check(ncclSend(data, static_cast<std::size_t>(count), nccl_type(dtype), peer, comm,
                  cuda_stream(stream)));
+  issued(stream);
 }
 
 void NcclCommunicator::recv(void* data, std::int64_t count, DType dtype, int peer, Label label,
@@ -127,6 +144,7 @@ void NcclCommunicator::recv(void* data, std::int64_t count, DType dtype, int pee
   if (comm == nullptr) return;
   check(ncclRecv(data, static_cast<std::size_t>(count), nccl_type(dtype), peer, comm,
                  cuda_stream(stream)));
+  issued(stream);
 }
 
 void NcclCommunicator::barrier(Label label, Stream stream) {
@@ -135,6 +153,7 @@ void NcclCommunicator::barrier(Label label, Stream stream) {
   if (comm != nullptr) {
     void* const byte = set_->device_byte(number_);
     check(ncclAllReduce(byte, byte, 1, ncclUint8, ncclMax, comm, cuda_stream(stream)));
+    issued(stream);
   }
   wait_for(stream, label);
 }
@@ -144,7 +163,46 @@ void NcclCommunicator::group_start() {
 }
 
 void NcclCommunicator::group_end() {
-  if (number_ >= 0) check(set_->group_end());
+  if (number_ < 0) return;
+  check(set_->group_end());
+  if (set_->in_group() || !grouped_) return;
+  mark_end(*std::exchange(grouped_, std::nullopt));
+}
+
+void NcclCommunicator::issued(Stream stream) {
+  if (set_->in_group()) {
+    grouped_ = stream;  // it is only on the stream after group_end()
+  } else {
+    mark_end(stream);
+  }
+}
+
+void NcclCommunicator::mark_end(Stream stream) {
+  Issued& slot = issued_[issued_count_ % kRemembered];
+  if (slot.event == nullptr) {
+    cudaEvent_t event = nullptr;
+    LONGHAUL_CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), last_.label);
+    slot.event = event;
+  }
+  slot.operation = {kind_, last_.label, static_cast<std::int64_t>(last_.bytes), set_->next_order()};
+  LONGHAUL_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(slot.event), cuda_stream(stream)),
+                      last_.label);
+  ++issued_count_;
+  if (issued_count_ - finished_count_ > kRemembered) ++finished_count_;
+}
+
+std::optional<PendingOperation> NcclCommunicator::oldest_unfinished() {
+  for (; finished_count_ < issued_count_; ++finished_count_) {
+    const Issued& slot = issued_[finished_count_ % kRemembered];
+    const cudaError_t state = cudaEventQuery(static_cast<cudaEvent_t>(slot.event));
+    if (state == cudaErrorNotReady) {
+      // "Not ready" must not be taken for a failure of the next launch.
+      static_cast<void>(cudaGetLastError());
+      return slot.operation;
+    }
+    if (state != cudaSuccess) return slot.operation;  // whoever waits for the device will tell
+  }
+  return std::nullopt;
 }
 
 LastOperation NcclCommunicator::last_operation() const {
@@ -165,6 +223,10 @@ ncclComm* NcclCommunicator::begin(const char* operation, Label label, std::int64
     const std::lock_guard lock(mutex_);
     last_ = {operation, label, bytes_of(count * parts, dtype), last_.calls + 1};
   }
+  if (progress_ != nullptr && number_ >= 0) {
+    progress_->issue_collective(kind_, label,
+                                static_cast<std::int64_t>(bytes_of(count * parts, dtype)));
+  }
   return number_ < 0 || count == 0 ? nullptr : set_->at(number_);
 }
 
@@ -173,7 +235,7 @@ void NcclCommunicator::check(int result) const {
     return;
   }
   set_->mark_failed();
-  throw InternalError(describe_failure(result));
+  throw CommunicationError(describe_failure(result));
 }
 
 std::string NcclCommunicator::describe_failure(int result) const {

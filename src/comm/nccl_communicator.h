@@ -1,15 +1,18 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "comm/communicator.h"
 #include "comm/coordinator.h"
 #include "comm/nccl_comm_set.h"
 #include "comm/process_grid.h"
+#include "comm/progress.h"
 #include "core/log.h"
 
 namespace longhaul {
@@ -29,6 +32,14 @@ struct LastOperation {
   std::uint64_t calls = 0;     // operations so far, this one included
 };
 
+/// The oldest operation that the device has not finished, over all groups of a rank.
+struct PendingOperation {
+  Group group = Group::host;
+  Label label = "device";  // none is known: the device computes
+  std::int64_t bytes = 0;
+  std::uint64_t order = 0;  // among the operations of this rank
+};
+
 /// Collectives on device memory over NCCL; a Stream's handle is a cudaStream_t. Operations are
 /// complete when the stream has reached them; barrier() alone is complete when it returns. 16-bit
 /// floats are summed in their own format, with a rounding at each step of NCCL's algorithm.
@@ -42,8 +53,12 @@ struct LastOperation {
 class NcclCommunicator final : public Communicator {
  public:
   /// `number` in `set` is this group's; a group of one rank has none (-1) and only copies.
+  /// `progress`, if any, learns of each operation, as one of a group of this kind.
   NcclCommunicator(std::string name, int rank, int size, std::shared_ptr<NcclCommSet> set,
-                   int number);
+                   int number, Group kind, ProgressRecord* progress);
+  ~NcclCommunicator() override;
+  NcclCommunicator(const NcclCommunicator&) = delete;
+  NcclCommunicator& operator=(const NcclCommunicator&) = delete;
 
   void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
                   Stream stream) override;
@@ -68,6 +83,10 @@ class NcclCommunicator final : public Communicator {
   /// Throws InternalError when NCCL has met an error since the operations were issued (a network
   /// or a peer that failed): naming the group, its newest operation and NCCL's text.
   void poll_errors() const;
+  /// The oldest of the newest 256 operations that the device has not finished yet; operations
+  /// between group_start() and group_end() count as their last one. For the issuing thread; asks
+  /// the device.
+  [[nodiscard]] std::optional<PendingOperation> oldest_unfinished();
   /// Ends the communicators of all groups of this rank without waiting; later operations fail.
   void abort() noexcept { set_->abort(); }
 
@@ -77,6 +96,9 @@ class NcclCommunicator final : public Communicator {
   ncclComm* begin(const char* operation, Label label, std::int64_t count, std::int64_t parts,
                   DType dtype);
   void check(int result) const;
+  /// The operation of begin() was issued on `stream`: its end can be seen from now on.
+  void issued(Stream stream);
+  void mark_end(Stream stream);
   [[nodiscard]] std::string describe_failure(int result) const;
   /// Waits for the stream, and gives up when NCCL reports an error.
   void wait_for(Stream stream, Label label) const;
@@ -84,8 +106,21 @@ class NcclCommunicator final : public Communicator {
   std::string name_;
   std::shared_ptr<NcclCommSet> set_;
   int number_;
+  Group kind_;
+  ProgressRecord* progress_;
   mutable std::mutex mutex_;  // guards last_
   LastOperation last_;
+
+  /// An operation whose end an event marks.
+  struct Issued {
+    PendingOperation operation;
+    void* event = nullptr;  // cudaEvent_t, made when it is first needed
+  };
+  static constexpr std::size_t kRemembered = 256;
+  std::array<Issued, kRemembered> issued_{};  // a ring
+  std::uint64_t issued_count_ = 0;            // operations so far
+  std::uint64_t finished_count_ = 0;          // of them, those known to be finished, or forgotten
+  std::optional<Stream> grouped_;             // of the operations since group_start()
 };
 
 /// All groups of this rank, over memory of the current CUDA device. Collective; MPI carries one
@@ -99,11 +134,16 @@ class NcclCommunicator final : public Communicator {
 ///
 /// Sets environment variables for NCCL (nccl_environment.h). An error in here leaves other ranks
 /// waiting inside NCCL: let it end the job.
+/// `progress`, if any, learns of each operation; it must outlive the groups.
 Communicators make_nccl_communicators(Coordinator& coordinator, const ProcessGrid& grid,
-                                      const NcclOptions& options, const Log& log);
+                                      const NcclOptions& options, const Log& log,
+                                      ProgressRecord* progress = nullptr);
 
 /// NcclCommunicator::poll_errors() of all groups that are NCCL's.
 void poll_nccl_errors(const Communicators& comms);
+
+/// NcclCommunicator::oldest_unfinished() over all groups that are NCCL's.
+PendingOperation oldest_unfinished(const Communicators& comms);
 
 /// Ends the NCCL communicators of all groups without waiting for the work in flight. For a rank
 /// that leaves a step through an exception: anything that frees device memory waits for the whole

@@ -106,10 +106,11 @@ class GroupMaker {
     return number;
   }
 
-  std::unique_ptr<Communicator> communicator(const char* name, const std::vector<int>& ranks,
-                                             int number) const {
-    return std::make_unique<NcclCommunicator>(name, position(ranks), static_cast<int>(ranks.size()),
-                                              set_, number);
+  std::unique_ptr<Communicator> communicator(Group kind, const std::vector<int>& ranks, int number,
+                                             ProgressRecord* progress) const {
+    return std::make_unique<NcclCommunicator>(name_of(kind), position(ranks),
+                                              static_cast<int>(ranks.size()), set_, number, kind,
+                                              progress);
   }
 
  private:
@@ -136,7 +137,8 @@ void for_each_nccl(const Communicators& comms, const std::function<void(NcclComm
 }  // namespace
 
 Communicators make_nccl_communicators(Coordinator& coordinator, const ProcessGrid& grid,
-                                      const NcclOptions& options, const Log& log) {
+                                      const NcclOptions& options, const Log& log,
+                                      ProgressRecord* progress) {
   LONGHAUL_CHECK(coordinator.size() == grid.world() && coordinator.rank() == grid.rank(),
                  "rank {} of {} in a layout of {}", coordinator.rank(), coordinator.size(),
                  grid.world());
@@ -156,15 +158,24 @@ Communicators make_nccl_communicators(Coordinator& coordinator, const ProcessGri
   const int cp = maker.split("cp", world, grid.cp_group(), ChildResources::own);
   const int dp_cp = maker.split("dp_cp", world, grid.dp_cp_group(), ChildResources::shared);
   const int dp = maker.split("dp", dp_cp, grid.dp_group(), ChildResources::own);
-  return {maker.communicator("tp", grid.tp_group(), tp),
-          maker.communicator("cp", grid.cp_group(), cp),
-          maker.communicator("dp", grid.dp_group(), dp),
-          maker.communicator("dp_cp", grid.dp_cp_group(), dp_cp),
-          maker.communicator("world", everyone, world)};
+  return {maker.communicator(Group::tp, grid.tp_group(), tp, progress),
+          maker.communicator(Group::cp, grid.cp_group(), cp, progress),
+          maker.communicator(Group::dp, grid.dp_group(), dp, progress),
+          maker.communicator(Group::dp_cp, grid.dp_cp_group(), dp_cp, progress),
+          maker.communicator(Group::world, everyone, world, progress)};
 }
 
 void poll_nccl_errors(const Communicators& comms) {
   for_each_nccl(comms, [](const NcclCommunicator& group) { group.poll_errors(); });
+}
+
+PendingOperation oldest_unfinished(const Communicators& comms) {
+  PendingOperation oldest;
+  for_each_nccl(comms, [&](NcclCommunicator& group) {
+    const std::optional<PendingOperation> found = group.oldest_unfinished();
+    if (found && (oldest.order == 0 || found->order < oldest.order)) oldest = *found;
+  });
+  return oldest;
 }
 
 void abort_nccl_communicators(const Communicators& comms) noexcept {

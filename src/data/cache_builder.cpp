@@ -115,6 +115,7 @@ DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesy
   std::vector<BlockSummary> summaries(static_cast<std::size_t>(mine));
   coordinator.together([&] {
     in_parallel(mine, threads, [&](int, std::int64_t i) {
+      coordinator.progress().beat();
       const RowBlock& block = scan.blocks[static_cast<std::size_t>(coordinator.rank() + i * ranks)];
       summaries[static_cast<std::size_t>(i)] =
           summarize_block(scan.files[static_cast<std::size_t>(block.file)], block);

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace longhaul {
 
@@ -23,6 +25,22 @@ struct GpuSample {
   int clock_mhz = 0;  // of the multiprocessors
   double power_w = 0.0;
   int temperature_c = 0;
+};
+
+/// A rank that computes slower than the others.
+struct SlowRank {
+  int rank = 0;
+  std::string host;
+  double ratio = 0.0;      // its time to the median
+  std::int64_t steps = 0;  // for so many steps in a row
+};
+
+/// How long the ranks computed, a step on average since the last one that has this.
+struct ComputeSpread {
+  double median_seconds = 0.0;
+  double slowest_seconds = 0.0;
+  int slowest_rank = 0;
+  std::vector<SlowRank> stragglers;  // slower than the median by --straggler_factor
 };
 
 /// One optimizer step, over all ranks. docs/performance.md, "Metric definitions", says the same for
@@ -55,6 +73,8 @@ struct StepMetrics {
   std::int64_t peak_memory_bytes = 0;  // the highest so far, on the device that used most
 
   std::optional<GpuSample> gpu;  // nothing on CPUs, or when the driver's library is missing
+
+  std::optional<ComputeSpread> spread;  // each --log_interval steps, with several ranks
 
   bool skipped = false;  // loss or gradient was not finite: the weights were left as they were
   std::optional<double> eval_loss;  // when this step was followed by an evaluation

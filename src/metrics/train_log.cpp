@@ -31,6 +31,12 @@ class LineBuilder {
   }
   void add_null(const char* key) { line_[key] = nullptr; }
   void add_flag(const char* key, bool value) { line_[key] = value; }
+  void add_stragglers(const std::vector<SlowRank>& ranks) {
+    for (const SlowRank& slow : ranks) {
+      line_["stragglers"].push_back(
+          {{"rank", slow.rank}, {"host", slow.host}, {"ratio", slow.ratio}, {"steps", slow.steps}});
+    }
+  }
   std::string take() {
     if (!nonfinite_.empty()) line_["nonfinite"] = nonfinite_;
     return line_.dump();
@@ -137,6 +143,12 @@ std::string train_log_line(const StepMetrics& m) {
   line.add("checkpoint_seconds", m.seconds.checkpoint);
   line.add("memory_bytes", m.memory_bytes);
   line.add("peak_memory_bytes", m.peak_memory_bytes);
+  if (m.spread) {
+    line.add("compute_seconds_median", m.spread->median_seconds);
+    line.add("compute_seconds_max", m.spread->slowest_seconds);
+    line.add("slowest_rank", static_cast<std::int64_t>(m.spread->slowest_rank));
+    line.add_stragglers(m.spread->stragglers);
+  }
   if (m.gpu) {
     line.add("gpu_clock_mhz", static_cast<std::int64_t>(m.gpu->clock_mhz));
     line.add("gpu_power_w", m.gpu->power_w);

@@ -75,6 +75,7 @@ void Transformer::forward_layers(const DeviceBatch& batch) {
     const LayerActivations& a = activations_.layer(layer);
     const auto index = static_cast<std::size_t>(layer);
     const ProfilerRange layer_range(context_.runtime.backend, "layer forward");
+    context_.runtime.coordinator.progress().beat();
     context_.weights.wait_for(layer);
     attention_[index].forward(batch, a, scratch, AttentionKernel::run);
     mlp_[index].forward(tokens, a, scratch, layer_output(tokens, layer));
@@ -95,6 +96,7 @@ MatrixView Transformer::logits(const DeviceBatch& batch, std::int64_t first, std
 
 void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSink& sink) {
   const ProfilerRange range(context_.runtime.backend, "layer backward");
+  context_.runtime.coordinator.progress().beat();
   const TokenCounts tokens(batch.stream_tokens, sizes_);
   const LayerScratch& scratch = activations_.scratch();
   const LayerActivations& a = activations_.layer(layer);

@@ -18,6 +18,7 @@ void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayou
   std::vector<float> host;
   for (std::size_t i = 0; i < table.parameters().size(); ++i) {
     const Parameter& parameter = table.parameters()[i];
+    runtime.coordinator.progress().beat();
     // Padding rows, of the shard and of the vocabulary, stay zero.
     host.assign(static_cast<std::size_t>(parameter.shard_size()), 0.0F);
     for (const Rectangle& rectangle : table.shard_rectangles(parameter, /*every_replica=*/true)) {

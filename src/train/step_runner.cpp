@@ -58,22 +58,28 @@ StepOutcome StepRunner::run(std::int64_t micro_batches, const MicroBatchProvider
                             double learning_rate, std::int64_t update) {
   StepOutcome outcome;
   BatchTotals local;
+  ProgressRecord& progress = runtime_.coordinator.progress();
   timer_.start();
   memory_.gradients().start_step();
   memory_.feed().clear_loss();
   for (std::int64_t i = 0; i < micro_batches; ++i) {
     const ProfilerRange range(runtime_.backend, "micro-batch");
+    progress.enter_phase("data");
     const MicroBatch& batch = provider(i);
     const DeviceBatch device = memory_.feed().upload(batch);
     timer_.mark(&PhaseSeconds::data);
+    progress.enter_phase("forward");
     memory_.model().forward_layers(device);
     timer_.mark(&PhaseSeconds::forward);
+    progress.enter_phase("backward");
     memory_.model().backward(device, memory_.gradients());
     add(batch, device, local);
     timer_.mark(&PhaseSeconds::backward);
   }
+  progress.enter_phase("communication");
   memory_.gradients().finish_step();
   timer_.mark(&PhaseSeconds::communication);
+  progress.enter_phase("optimizer");
   // The host waits here for the first time in the step.
   const double norm = memory_.optimizer().gradient_norm(memory_.gradients().shards());
   outcome.totals = sum_over_ranks(local);

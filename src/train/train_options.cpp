@@ -15,6 +15,14 @@ void check_range(const char* flag, double value, double low, double high) {
   }
 }
 
+void check_timeout(const char* flag, double seconds) {
+  constexpr double kLongest = 30.0 * 86400.0;
+  if (!(seconds == 0.0 || (seconds >= 1.0 && seconds <= kLongest))) {
+    user_error("--{} {}: must be a number of seconds from 1 to {:.0f}, or 0 for no limit", flag,
+               seconds, kLongest);
+  }
+}
+
 }  // namespace
 
 void TrainOptions::validate() const {
@@ -50,6 +58,15 @@ void TrainOptions::validate() const {
   check_flag_at_least("save_total_limit", save_total_limit, 0);
   check_flag_at_least("eval_interval", eval_interval, 0);
   check_flag_at_least("log_interval", log_interval, 1);
+  check_timeout("comm_timeout", comm_timeout);
+  check_timeout("startup_timeout", startup_timeout);
+  if (!(straggler_factor == 0.0 || (straggler_factor > 1.0 && straggler_factor < 1e6))) {
+    user_error(
+        "--straggler_factor {}: must be above 1 (how many times the median a slow rank takes), or "
+        "0 "
+        "to look for none",
+        straggler_factor);
+  }
   if (port < 1 || port > 65535) user_error("--port {}: must be between 1 and 65535", port);
 }
 

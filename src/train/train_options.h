@@ -48,6 +48,11 @@ struct TrainOptions : DatasetSettings {
   std::int64_t log_interval = 1;
   int port = 29900;
 
+  // Failures; seconds
+  double comm_timeout = 600.0;
+  double startup_timeout = 120.0;
+  double straggler_factor = 1.5;
+
   /// Throws UserError for values that are impossible or contradict each other, naming the flags.
   void validate() const;
   [[nodiscard]] AdamWOptions adamw() const;

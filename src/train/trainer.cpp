@@ -170,6 +170,10 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
 StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& stop_signal,
                                 std::vector<RankStep>& ranks) {
   const Stopwatch watch;
+  ProgressRecord& progress = runtime_.coordinator.progress();
+  progress.begin_step(step + 1);
+  progress.enter_phase("data");
+  const double waited_before = progress.waited_seconds();
   const StepPlan plan = schedule_->plan(step);
   const double rate =
       learning_rate_.at(schedule_->packs_before(step), schedule_->packs_before(step + 1));
@@ -199,9 +203,14 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
   metrics.model_flops = step_flops(config_, outcome.totals);
   metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
+  progress.enter_phase("step end");
   RankStep mine;
   mine.memory_bytes = static_cast<std::int64_t>(runtime_.backend.memory_used());
   mine.stop_signal = stop_signal ? stop_signal() : 0;
+  double waited = progress.waited_seconds() - waited_before;
+  // Collectives on a device wait there, and only those that nothing hides are known.
+  if (!runtime_.backend.memory_is_host()) waited += outcome.seconds.communication;
+  mine.compute_seconds = watch.seconds() - waited;
   ranks = exchange_steps(runtime_.coordinator, mine);
   for (const RankStep& rank : ranks) {
     metrics.memory_bytes = std::max(metrics.memory_bytes, rank.memory_bytes);
@@ -211,9 +220,17 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   if (const auto health = runtime_.backend.health()) {
     metrics.gpu = GpuSample{health->clock_mhz, health->power_w, health->temperature_c};
   }
+  if (stragglers_ != nullptr) metrics.spread = stragglers_->add(step + 1, ranks);
   metrics.skipped = outcome.end != StepEnd::updated;
   metrics.step_seconds = watch.seconds();
   return metrics;
+}
+
+void Trainer::report(const StepMetrics& metrics) const {
+  reporter_->step(metrics);
+  if (const std::string slow = stragglers_->take_message(); !slow.empty()) {
+    reporter_->message(slow);
+  }
 }
 
 void Trainer::notify(const std::string& text) const {
@@ -250,7 +267,7 @@ void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOut
                   "skipped; its {} samples: {}",
                   step + 1, outcome.totals.loss(), outcome.grad_norm, ids.size(), list));
   if (state_.skipped_in_a_row >= options_.max_skipped_steps) {
-    throw CollectiveError(
+    throw NonFiniteError(
         fmt::format("{} steps in a row had no finite loss or gradient, the last was step {}; the "
                     "checkpoints in {} are from before; look at the samples named above, or lower "
                     "--lr (--max_skipped_steps sets the limit)",
@@ -261,6 +278,7 @@ void Trainer::handle_skip(std::int64_t step, const StepPlan& plan, const StepOut
 
 std::optional<double> Trainer::evaluate(std::int64_t step) {
   if (validation_schedule_ == nullptr) return std::nullopt;
+  const PhaseScope phase(runtime_.coordinator.progress(), "evaluation", Pace::work);
   const Stopwatch watch;
   BatchTotals totals;
   for (std::int64_t i = 0; i < validation_schedule_->total_steps(); ++i) {
@@ -282,6 +300,7 @@ std::optional<double> Trainer::evaluate(std::int64_t step) {
 
 void Trainer::save_checkpoint() {
   const Stopwatch watch;
+  const PhaseScope phase(runtime_.coordinator.progress(), "checkpoint", Pace::work);
   if (reporter_ != nullptr) reporter_->sync();
   writer_->finish();  // the snapshot's memory is its until then
   const Stopwatch copying;
@@ -320,8 +339,11 @@ void Trainer::describe(RunOverview& overview) const {
 }
 
 int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) {
+  std::vector<std::string> hosts = runtime_.coordinator.all_gather(runtime_.coordinator.host());
   runtime_.coordinator.together([&] {
     if (runtime_.grid.rank() != 0) return;
+    stragglers_ = std::make_unique<StragglerWatch>(options_.straggler_factor, options_.log_interval,
+                                                   std::move(hosts));
     reporter_ = std::make_unique<RunReporter>(options_.save, state_.step, options_.log_interval);
     describe(overview);
     reporter_->opening(overview, options_.to_json());
@@ -337,6 +359,7 @@ int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) 
       StepMetrics metrics = train_step(state_.step, stop_signal, ranks);
       if (writer_->under_way()) {
         const Stopwatch watch;
+        const PhaseScope phase(runtime_.coordinator.progress(), "checkpoint", Pace::work);
         writer_->poll();
         checkpoint_seconds_ += watch.seconds();
       }
@@ -345,12 +368,13 @@ int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) 
       // Whoever asks to stop has little time: an evaluation can take minutes.
       const bool due = last || (signal == 0 && state_.step % eval_interval == 0);
       if (due) metrics.eval_loss = evaluate(state_.step);
-      if (reporter_ != nullptr) reporter_->step(metrics);
+      if (reporter_ != nullptr) report(metrics);
       if (last || signal != 0 || state_.step % options_.save_interval == 0) {
         save_checkpoint();
         saved = state_.step;
       }
     }
+    const PhaseScope phase(runtime_.coordinator.progress(), "checkpoint", Pace::work);
     writer_->finish();
   } catch (const CollectiveError&) {
     // All ranks are here: a checkpoint under way can still be completed.

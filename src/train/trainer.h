@@ -18,9 +18,16 @@
 #include "train/run_state.h"
 #include "train/step_exchange.h"
 #include "train/step_runner.h"
+#include "train/stragglers.h"
 #include "train/train_options.h"
 
 namespace longhaul {
+
+/// Thrown on all ranks when too many steps in a row had no finite loss or gradient.
+class NonFiniteError : public CollectiveError {
+ public:
+  using CollectiveError::CollectiveError;
+};
 
 /// A training run from its first or resumed step to its last: schedule, steps, evaluations,
 /// checkpoints, reports. Every method is collective.
@@ -54,6 +61,8 @@ class Trainer {
   /// One step, and what every rank tells of it.
   StepMetrics train_step(std::int64_t step, const std::function<int()>& stop_signal,
                          std::vector<RankStep>& ranks);
+  /// A step, on rank 0.
+  void report(const StepMetrics& metrics) const;
   /// A message for the user, on rank 0; it does not disturb the console's status line.
   void notify(const std::string& text) const;
   void handle_skip(std::int64_t step, const StepPlan& plan, const StepOutcome& outcome);
@@ -83,7 +92,8 @@ class Trainer {
   std::unique_ptr<PackBatches> validation_batches_;
   std::unique_ptr<StateSnapshot> snapshot_;
   std::unique_ptr<CheckpointWriter> writer_;
-  std::unique_ptr<RunReporter> reporter_;  // on rank 0
+  std::unique_ptr<RunReporter> reporter_;       // on rank 0
+  std::unique_ptr<StragglerWatch> stragglers_;  // on rank 0
   RunState state_;
   double checkpoint_seconds_ = 0.0;  // waited for since the last step's report
   double snapshot_seconds_ = 0.0;    // that the last checkpoint's copy to host memory took

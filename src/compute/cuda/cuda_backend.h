@@ -49,9 +49,13 @@ class CudaBackend final : public Backend {
   /// The GEMM algorithms timed so far are written to the file of the options. One rank calls it.
   void save_gemm_algorithms();
 
-  /// `poll` is called again and again while the host waits for the device, and may throw: when a
-  /// peer of a collective has failed, the device would wait for ever.
-  void while_waiting(std::function<void()> poll) { poll_ = std::move(poll); }
+  /// `poll` is called again and again while the host waits for the device, with the seconds that it
+  /// has waited, and may throw: when a peer of a collective has failed, the device would wait for
+  /// ever. `done` is called when a wait in which `poll` was called is over.
+  void while_waiting(std::function<void(double seconds)> poll, std::function<void()> done) {
+    poll_ = std::move(poll);
+    done_ = std::move(done);
+  }
 
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] DType weight_dtype() const override { return DType::bf16; }
@@ -160,7 +164,8 @@ class CudaBackend final : public Backend {
   Gemm gemm_;
   std::unique_ptr<AttentionEngine> attention_;
   std::size_t overhead_bytes_ = 0;
-  std::function<void()> poll_;
+  std::function<void(double seconds)> poll_;
+  std::function<void()> done_;
 };
 
 /// Can AttentionChoice::cudnn be used on this machine?

@@ -10,18 +10,23 @@ constexpr auto kPollInterval = std::chrono::milliseconds(20);
 
 /// Waits until query() says that the device is done.
 template <typename Query>
-void wait_until(const Query& query, const std::function<void()>& poll) {
-  auto next_poll = std::chrono::steady_clock::now() + kPollInterval;
+void wait_until(const Query& query, const std::function<void(double)>& poll,
+                const std::function<void()>& done) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto next_poll = begin + kPollInterval;
+  bool polled = false;
   while (true) {
     const cudaError_t code = query();
-    if (code == cudaSuccess) return;
+    if (code == cudaSuccess) break;
     if (code != cudaErrorNotReady) LONGHAUL_CUDA_CHECK(code, "waiting for the device");
-    if (std::chrono::steady_clock::now() >= next_poll) {
-      poll();
+    if (const auto now = std::chrono::steady_clock::now(); now >= next_poll) {
+      poll(std::chrono::duration<double>(now - begin).count());
+      polled = true;
       next_poll = std::chrono::steady_clock::now() + kPollInterval;
     }
     std::this_thread::yield();
   }
+  if (polled && done) done();
 }
 
 }  // namespace
@@ -49,7 +54,7 @@ void CudaBackend::synchronize(Stream stream) {
     LONGHAUL_CUDA_CHECK(cudaStreamSynchronize(native(stream)), "waiting for the device");
     return;
   }
-  wait_until([&] { return cudaStreamQuery(native(stream)); }, poll_);
+  wait_until([&] { return cudaStreamQuery(native(stream)); }, poll_, done_);
 }
 
 void CudaBackend::synchronize(Event event) {
@@ -57,7 +62,7 @@ void CudaBackend::synchronize(Event event) {
     LONGHAUL_CUDA_CHECK(cudaEventSynchronize(native(event)), "waiting for the device");
     return;
   }
-  wait_until([&] { return cudaEventQuery(native(event)); }, poll_);
+  wait_until([&] { return cudaEventQuery(native(event)); }, poll_, done_);
 }
 
 double CudaBackend::seconds_between(Event from, Event to) const {

@@ -1,0 +1,182 @@
+"""What happens when something goes wrong in a run: a rank that is stopped, killed, crashes or ends too
+early, a loss that is not finite, a checkpoint that cannot be written. Every rank ends, one of them says
+why, and <save>/failure.json says the same."""
+import json
+import math
+import os
+import resource
+import shutil
+import signal
+import struct
+import time
+import unittest
+
+import harness
+import running
+
+TIMEOUT = 5
+
+
+class Failures(harness.ProgramTest):
+    config = dict(harness.TINY_CONFIG, intermediate_size=4096)
+    flags = dict(train_iters=2000, save_interval=1000, global_bs=2, comm_timeout=TIMEOUT,
+                 tensor_model_parallel_size=2, context_parallel_size=1)
+
+    def start(self, name, ranks=4, **changes):
+        save = self.path(name)
+        run = running.Run(save, self.train_flags(save, **{**self.flags, **changes}), ranks)
+        self.addCleanup(run.stop)
+        return run
+
+    def assert_record(self, run, kind, **fields):
+        record = run.failure()
+        self.assertEqual(record["kind"], kind, record)
+        for key, value in fields.items():
+            self.assertEqual(record[key], value, record)
+        for key in ("time", "rank", "pid", "step"):
+            self.assertIsInstance(record[key], int, key)
+        for key in ("version", "host", "phase", "message", "remedy"):
+            self.assertTrue(record[key], key)
+        self.assertLess(abs(record["time"] - time.time()), 60)
+        self.assertEqual([n for n in os.listdir(run.save) if n.startswith(".failure")], [])
+        return record
+
+    def assert_one_message(self, run, *words):
+        said = [line for line in run.text().splitlines() if line.startswith("longhaul train: error:")]
+        self.assertEqual(len(said), 1, run.text())
+        for word in words:
+            self.assertIn(word, said[0])
+
+    def assert_all_gone(self, run, at_most):
+        code, seconds = run.finish(at_most + 20)
+        self.assertNotIn(code, (0, 2, 75), run.text())
+        self.assertLess(seconds, at_most, run.text())
+        self.assertEqual(run.left_over(), [])
+        return code
+
+    def test_a_rank_that_is_stopped_is_named(self):
+        for victim in (2, 0):
+            run = self.start(f"stopped-{victim}")
+            run.wait_for_step(3)
+            run.signal(signal.SIGSTOP, rank=victim)
+            self.assertEqual(self.assert_all_gone(run, TIMEOUT + 8), 1)
+            record = self.assert_record(run, "timeout")
+            self.assertEqual([missing["rank"] for missing in record["missing_ranks"]], [victim])
+            self.assertEqual(record["missing_ranks"][0]["host"], record["host"])
+            self.assertGreaterEqual(record["waited_seconds"], TIMEOUT)
+            self.assertNotEqual(record["rank"], victim)
+            self.assertTrue(record["collective"] and record["group"], record)
+            self.assertGreaterEqual(record["step"], 3)
+            self.assert_one_message(run, f"rank {victim} on {record['host']} has not arrived",
+                                    record["collective"], f"step {record['step']}")
+
+    def test_a_short_stop_is_forgiven(self):
+        run = self.start("pause", train_iters=40)
+        run.wait_for_step(3)
+        run.signal(signal.SIGSTOP, rank=1)
+        time.sleep(TIMEOUT - 2.5)
+        run.signal(signal.SIGCONT, rank=1)
+        # The whole job may stand still as long as it likes.
+        run.wait_for_step(10)
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for rank in run.pids:
+                run.signal(number, rank=rank)
+            time.sleep(TIMEOUT + 3)
+        code, _ = run.finish()
+        self.assertEqual(code, 0, run.text())
+        self.assertFalse(os.path.exists(os.path.join(run.save, "failure.json")))
+
+    def test_a_killed_rank_ends_the_job(self):
+        run = self.start("killed")
+        run.wait_for_step(3)
+        run.signal(signal.SIGKILL, rank=3)
+        self.assertEqual(self.assert_all_gone(run, 10), 128 + signal.SIGKILL)
+        # mpirun may have been faster than rank 0's watchdog.
+        if os.path.exists(os.path.join(run.save, "failure.json")):
+            self.assert_record(run, "lost", rank=3)
+
+    def test_a_crash_leaves_a_record(self):
+        run = self.start("crash")
+        run.wait_for_step(3)
+        run.signal(signal.SIGSEGV, rank=1)
+        self.assertEqual(self.assert_all_gone(run, 10), 128 + signal.SIGSEGV)
+        record = self.assert_record(run, "signal", rank=1, signal=signal.SIGSEGV, pid=run.pids[1])
+        self.assertGreaterEqual(record["step"], 3)
+        self.assertIn("SIGSEGV", record["message"])
+        self.assert_one_message(run, "[rank 1 on", "SIGSEGV")
+
+        # The next run of the same directory puts it aside.
+        again = self.start("crash", train_iters=run.steps() + 2)
+        self.assertEqual(again.finish()[0], 0, again.text())
+        self.assertFalse(os.path.exists(os.path.join(run.save, "failure.json")))
+        with open(os.path.join(run.save, "failure.previous.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file), record)
+
+    def test_loss_that_is_not_finite(self):
+        model = self.path("not-a-number")
+        shutil.copytree(self.model, model)
+        file = os.path.join(model, "model.safetensors")
+        with open(file, "r+b") as stream:
+            size = struct.unpack("<Q", stream.read(8))[0]
+            begin = json.loads(stream.read(size))["model.norm.weight"]["data_offsets"][0]
+            stream.seek(8 + size + begin)
+            stream.write(struct.pack("<f", math.nan))
+        run = self.start("nan", ranks=2, model=model, max_skipped_steps=2)
+        self.assertEqual(run.finish()[0], 1, run.text())
+        record = self.assert_record(run, "nonfinite", step=2)
+        self.assertIn("2 steps in a row", record["message"])
+        self.assertNotIn("collective", record)
+        self.assert_one_message(run, "2 steps in a row")
+
+    def test_a_checkpoint_that_cannot_be_written(self):
+        run = self.start("no-space", ranks=2, save_interval=10, train_iters=20)
+        run.wait_for(lambda: os.path.exists(os.path.join(run.save, "train_log.jsonl")), "the log")
+        # From now on rank 1 cannot write large files.
+        resource.prlimit(run.pids[1], resource.RLIMIT_FSIZE, (100_000, 100_000))
+        self.assertEqual(run.finish()[0], 2, run.text())
+        record = self.assert_record(run, "exception", rank=1)
+        self.assertIn("checkpoint of step 10", record["message"])
+        self.assert_one_message(run, "checkpoint of step 10", "rank 1")
+
+    def test_mistakes_before_training_leave_no_record(self):
+        save = self.path("mistake")
+        result = self.train(save, ranks=2, dataset=self.path("nothing-there.jsonl"))
+        self.assert_refused(result, "nothing-there.jsonl")
+        self.assertEqual(result.returncode, 2)
+        self.assertFalse(os.path.exists(os.path.join(save, "failure.json")))
+
+    def test_flags(self):
+        for flag, value in (("comm_timeout", -1), ("comm_timeout", 0.5), ("startup_timeout", "nan"),
+                            ("straggler_factor", 0.9), ("straggler_factor", -2)):
+            self.assert_refused(self.train(self.path("flags"), **{flag: value}), f"--{flag}")
+
+
+class Stragglers(harness.ProgramTest):
+    def test_a_slow_rank_is_named_now_and_then(self):
+        save = self.path("slow")
+        run = running.Run(save, self.train_flags(save, train_iters=400, global_bs=24,
+                                                 save_interval=1000), 3)
+        self.addCleanup(run.stop)
+        run.wait_for_step(3)
+        # Rank 1 runs less than half of the time.
+        end = time.monotonic() + 30
+        while time.monotonic() < end and "straggler" not in run.text() and run.mpirun.poll() is None:
+            run.signal(signal.SIGSTOP, rank=1)
+            time.sleep(0.08)
+            run.signal(signal.SIGCONT, rank=1)
+            time.sleep(0.02)
+        run.signal(signal.SIGUSR1)
+        self.assertEqual(run.finish()[0], 75, run.text())
+        self.assertRegex(run.text(), r"straggler: rank 1 on \S+ is slow: .* steps in a row")
+        log = harness.read_log(save)
+        named = [slow for line in log for slow in line.get("stragglers", []) if slow["rank"] == 1]
+        self.assertTrue(named)
+        self.assertGreater(named[-1]["ratio"], 1.5)
+        self.assertGreaterEqual(max(slow["steps"] for slow in named), 3)
+        self.assertTrue(all("compute_seconds_median" in line for line in log))
+        # Not on every step.
+        self.assertLess(run.text().count("rank 1 on"), max(3, len(named) / 2))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
