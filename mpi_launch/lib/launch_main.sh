@@ -13,9 +13,11 @@ for part in launch_options launch_help password ssh hosts host_checks ranks mpir
 done
 unset part
 
-# Folder of this launcher's own files, removed at the end; and the name that marks the job's processes.
+# Folder of this launcher's own files, removed at the end; the name that marks the job's processes; and
+# where Open MPI keeps its session files on every host.
 WORK=
 JOB_NAME=
+SESSION_FOLDER=
 # Remarks for the user, printed before the job starts.
 declare -a NOTES=()
 NETWORK=
@@ -45,6 +47,7 @@ prepare_work() {
   WORK=$(umask 077 && mktemp -d "$parent/longhaul-launch.XXXXXXXX") ||
     fail 1 "$parent on $(hostname) cannot be written to: free some space there or set TMPDIR"
   JOB_NAME=$(hostname -s)-$$-$(date +%s)
+  SESSION_FOLDER=/tmp/longhaul-session.$JOB_NAME
   if [[ -n $PASSWORD_SOURCE ]]; then write_askpass "$WORK/askpass"; fi
   write_ssh_wrapper "$WORK/ssh" "$WORK/askpass"
 }
@@ -87,6 +90,7 @@ dry_run() {
   stop_at_faults
   check_layout "${#HOSTS[@]}"
   WORK=/tmp/longhaul-launch.XXXXXXXX
+  SESSION_FOLDER=/tmp/longhaul-session.NAME
   build_command "${OPTION[launch_dir]}/hostfile" "${#HOSTS[@]}"
   WORK=
   print_notes

@@ -69,8 +69,8 @@ run_with_restarts() {
     build_command "$hostfile" "${#ACTIVE[@]}"
     began=$(date +%s)
     run_job
-    ((JOB_STATUS != 0)) || exit 0
     clean_hosts "${ACTIVE[@]}"
+    ((JOB_STATUS != 0)) || exit 0
     if ((SIGNAL_COUNT > 1)); then exit "$SIGNAL_STATUS"; fi
     if ((JOB_STATUS == 75)); then
       say "Stopped on request; the same command continues from the checkpoint."

@@ -92,7 +92,7 @@ clean_host() {
 clean_hosts() {
   local host status pids=()
   {
-    printf 'mark=%q\n' "$JOB_VARIABLE=$JOB_NAME"
+    printf 'mark=%q session=%q\n' "$JOB_VARIABLE=$JOB_NAME" "$SESSION_FOLDER"
     cat -- "$LONGHAUL_ROOT/mpi_launch/lib/host_cleanup.sh"
   } >"$WORK/cleanup.sh"
   UNREACHED=()

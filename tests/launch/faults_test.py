@@ -38,8 +38,10 @@ class Faults(launch_support.LaunchTest):
             self.assertEqual(launcher.returncode, status, output)
         for word in words:
             self.assertIn(word, output)
-        said = [line.strip() for line in output.splitlines() if line.startswith("error:")]
-        print(f"| {fault} | {seconds:.1f} s | {launcher.returncode} | {' '.join(said)}")
+        lines = output.splitlines()
+        [error] = [index for index, line in enumerate(lines) if line.startswith("error:")]
+        said = " / ".join(line.strip() for line in lines[error:])
+        print(f"| {fault} | {seconds:.1f} s | {launcher.returncode} | {said}")
         return output
 
     def rank_on(self, host):

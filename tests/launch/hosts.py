@@ -6,6 +6,7 @@ the hosts' own /etc/passwd, and all of it ends with the test, however that ends.
 machine's, so that folders are shared between the hosts as on a cluster.
 
 Only Python's standard library."""
+import glob
 import os
 import secrets
 import shutil
@@ -238,3 +239,7 @@ class Cluster:
             self.switch.kill()
             self.switch.wait(timeout=20)
         shutil.rmtree(self.folder, ignore_errors=True)
+        # What was killed could not tidy up.
+        for folder in glob.glob(os.path.join(tempfile.gettempdir(), "longhaul-*")):
+            if os.lstat(folder).st_uid == self.uid:
+                shutil.rmtree(folder, ignore_errors=True)

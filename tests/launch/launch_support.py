@@ -168,6 +168,9 @@ class LaunchTest(unittest.TestCase):
     def assert_nothing_left(self, seconds=0.0):
         left = self.cluster.wait_until_idle(seconds)
         self.assertEqual(left, [], "processes of the job are left")
+        for host in self.cluster.hosts:
+            files = host.run("bash", "-c", f"ls -d /dev/shm/vader* /tmp/longhaul-session.*; true").stdout
+            self.assertEqual(files, "", f"files of the job are left on {host.name}")
 
     def launcher_script(self):
         """The launcher's own process: signals go to it, not to nsenter."""

@@ -144,7 +144,8 @@ class ThreeHosts(launch_support.LaunchTest):
                     listening.setdefault(program, set()).add(int(port))
         self.interrupt_twice(launcher, signal.SIGTERM)
         self.assertTrue(listening.get("longhaul"), "no listening rank seen")
-        self.assertLessEqual(listening["longhaul"], set(range(31004, 31064)))
+        # One port of rank 0 is the watchdog's, which the system chooses.
+        self.assertLessEqual(len(listening["longhaul"] - set(range(31004, 31064))), 1)
         self.assertLessEqual({port for program in ("mpirun", "orted") for port in listening.get(program, ())},
                              set(range(31000, 31004)))
         self.assert_nothing_left(5)
@@ -175,7 +176,9 @@ class ThreeHosts(launch_support.LaunchTest):
         self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
         os.kill(self.launcher_script(), signal.SIGKILL)
         launcher.communicate(timeout=30)
-        self.assert_nothing_left(15)
+        self.assertEqual(self.cluster.wait_until_idle(15), [])
+        for host in self.cluster.hosts:  # nobody is there to do it
+            host.run("bash", "-c", "rm -rf /tmp/longhaul-session.*")
 
     def test_dry_run_contacts_nobody(self):
         save = self.save("dry")
