@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153,SC2154 # files of this folder share variables
 # What is said after a job that failed: the ranks' own report, and what mpirun's exit status means.
 
 # json_text NAME < FILE: the string value of a field of a JSON object, unescaped; empty if absent.
@@ -24,19 +24,6 @@ json_text() {
     }'
 }
 
-# json_number NAME < FILE: the integer part of a number; empty if absent.
-json_number() {
-  awk -v name="$1" '
-    { text = text $0 " " }
-    END {
-      if (match(text, "\"" name "\"[ \t]*:[ \t]*[0-9]+")) {
-        found = substr(text, RSTART, RLENGTH)
-        sub(/.*:[ \t]*/, "", found)
-        print found
-      }
-    }'
-}
-
 explain_status() {
   case $1 in
     134) printf 'a rank aborted (SIGABRT): its message is above' ;;
@@ -48,24 +35,17 @@ explain_status() {
   esac
 }
 
-# report_failure STATUS BEGAN HOST...: BEGAN is when the attempt started, in seconds since 1970.
+# report_failure STATUS: JOB_RECORD says whether the ranks left a record of this attempt.
 report_failure() {
-  local status=$1 began=$2 text message remedy host when=''
-  shift 2
-  printf 'error: the job ended with exit status %d: %s\n' "$status" "$(explain_status "$status")" >&2
-  for host in "$@"; do
-    is_one_of "$host" ${UNREACHED[@]+"${UNREACHED[@]}"} || break
-  done
-  # Any host that answers can read the shared save directory.
-  text=$(run_on "$host" "cat -- $(printf '%q' "${OPTION[save]}/failure.json") 2>/dev/null" 2>/dev/null) || text=
-  if [[ -n $text ]]; then when=$(json_number time <<<"$text"); fi
-  # A clock on another host may be a little behind.
-  if [[ -n $when ]] && ((when + 5 >= began)); then
-    message=$(json_text message <<<"$text")
+  local status=$1 text='' remedy host
+  if [[ $JOB_RECORD == yes ]]; then text=$(cat -- "${OPTION[save]}/failure.json" 2>/dev/null) || text=; fi
+  if [[ -n $text ]]; then
+    printf 'error: the job failed (exit status %d): %s\n' "$status" "$(json_text message <<<"$text")" >&2
     remedy=$(json_text remedy <<<"$text")
-    printf '  %s\n' "$message" >&2
     if [[ -n $remedy ]]; then printf '  what to do: %s\n' "$remedy" >&2; fi
     printf '  the whole record: %s/failure.json\n' "${OPTION[save]}" >&2
+  else
+    printf 'error: the job failed (exit status %d): %s\n' "$status" "$(explain_status "$status")" >&2
   fi
   for host in ${UNREACHED[@]+"${UNREACHED[@]}"}; do
     printf '  %s does not answer: whether something of the job is left there could not be seen\n' "$host" >&2

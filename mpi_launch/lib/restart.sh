@@ -62,12 +62,11 @@ newest_checkpoint() { printf '%s' "${FOUND["${ACTIVE[0]} latest"]-}"; }
 
 # Ends with the status of the last attempt.
 run_with_restarts() {
-  local restarts=0 began hostfile=${OPTION[launch_dir]}/hostfile newest
+  local restarts=0 hostfile=${OPTION[launch_dir]}/hostfile newest
   ACTIVE=("${HOSTS[@]}")
   while true; do
     hostfile_text "${OPTION[nproc_per_node]}" "${ACTIVE[@]}" >"$hostfile"
     build_command "$hostfile" "${#ACTIVE[@]}"
-    began=$(date +%s)
     run_job
     clean_hosts "${ACTIVE[@]}"
     ((JOB_STATUS != 0)) || exit 0
@@ -76,7 +75,7 @@ run_with_restarts() {
       say "Stopped on request; the same command continues from the checkpoint."
       exit 75
     fi
-    report_failure "$JOB_STATUS" "$began" "${ACTIVE[@]}"
+    report_failure "$JOB_STATUS"
     if is_final_status "$JOB_STATUS" || ((SIGNAL_COUNT > 0 || restarts >= OPTION[max_restarts])); then
       exit "$JOB_STATUS"
     fi

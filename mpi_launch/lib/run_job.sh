@@ -1,16 +1,20 @@
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # files of this folder share variables
 # Runs mpirun once, passes signals on, and leaves nothing behind.
-#   run_job           runs COMMAND; JOB_STATUS is mpirun's exit status
+#   run_job           runs COMMAND; JOB_STATUS is mpirun's exit status, JOB_RECORD whether the ranks left
+#                     a record of their failure
 #   clean_hosts H...  ends what is left of the job; UNREACHED lists hosts that do not answer
 
 MPIRUN_PID=
 JOB_STATUS=0
+JOB_RECORD=no
 # Signals that this script got, and the exit status that belongs to the first one.
 SIGNAL_COUNT=0
 SIGNAL_STATUS=0
 
 # Seconds that mpirun may take to end everything before it is killed; its daemons then notice.
-readonly END_PATIENCE=5
+readonly END_PATIENCE=4
+# Seconds that mpirun may take to end by itself after the ranks have said why they failed.
+readonly RECORD_PATIENCE=5
 
 mpirun_is_alive() { [[ -n $MPIRUN_PID ]] && kill -0 "$MPIRUN_PID" 2>/dev/null; }
 
@@ -67,8 +71,34 @@ start_mpirun() {
   MPIRUN_PID=$!
 }
 
+# Identifies the failure record that is there now, whatever the clocks of hosts and file servers say.
+failure_record() { stat -c '%i %Y' -- "${OPTION[save]}/failure.json" 2>/dev/null || true; }
+
+# mpirun waits for ever for a host whose processes are frozen, even after the ranks have given up. Once
+# they have left their record, it is ended from here.
+watch_failure_record() {
+  local former=$1 record
+  trap - INT TERM HUP EXIT
+  while mpirun_is_alive; do
+    sleep 1
+    record=$(failure_record)
+    if [[ -n $record && $record != "$former" ]]; then
+      sleep "$RECORD_PATIENCE"
+      if mpirun_is_alive; then
+        : >"$WORK/ended-mpirun"
+        end_mpirun
+      fi
+      return
+    fi
+  done
+}
+
 run_job() {
+  local watcher former record
+  former=$(failure_record)
   start_mpirun
+  watch_failure_record "$former" &
+  watcher=$!
   while true; do
     JOB_STATUS=0
     wait "$MPIRUN_PID" || JOB_STATUS=$?
@@ -76,6 +106,16 @@ run_job() {
     mpirun_is_alive || break
   done
   MPIRUN_PID=
+  # What mpirun says when it is ended is about itself, not about a rank.
+  if [[ -e $WORK/ended-mpirun ]]; then
+    rm -f -- "$WORK/ended-mpirun"
+    JOB_STATUS=1
+  fi
+  JOB_RECORD=no
+  record=$(failure_record)
+  if [[ -n $record && $record != "$former" ]]; then JOB_RECORD=yes; fi
+  kill "$watcher" 2>/dev/null || true
+  wait "$watcher" 2>/dev/null || true
 }
 
 clean_host() {

@@ -96,8 +96,8 @@ run_and_wait() {
 requeue_job() {
   printf '%s: queued again; the next start resumes\n' "$(date '+%F %T')"
   # Slurm ends this script when it has taken the request.
-  scontrol requeue "$SLURM_JOB_ID"
-  sleep 60
+  if scontrol requeue "$SLURM_JOB_ID"; then sleep 60; fi
+  printf 'The job cannot be queued again (--no-requeue?): submit it anew to continue, or as a chain\n'
   exit "$STOPPED"
 }
 

@@ -36,6 +36,7 @@ class Faults(launch_support.LaunchTest):
         self.assertNotEqual(launcher.returncode, 0, output)
         if status is not None:
             self.assertEqual(launcher.returncode, status, output)
+        self.assert_nothing_left()
         for word in words:
             self.assertIn(word, output)
         lines = output.splitlines()
@@ -65,6 +66,15 @@ class Faults(launch_support.LaunchTest):
         output = self.assert_stops(launcher, f"SIGSTOP of a rank (--comm_timeout {COMM_TIMEOUT})", "h3",
                                    limit=COMM_TIMEOUT + LONGEST)
         self.assertTrue(os.path.exists(os.path.join(save, "failure.json")), output)
+
+    def test_frozen_host(self):
+        """Its kernel still answers, but no process runs: no TCP connection shows it."""
+        third = self.cluster.hosts[2]
+        _, launcher = self.running_job("frozen-host")
+        for process in third.processes():
+            if process.uid == self.cluster.uid:
+                os.kill(process.pid, signal.SIGSTOP)
+        self.assert_stops(launcher, "a frozen host (SIGSTOP of everything on it)", "h3", limit=45)
 
     def test_cut_link(self):
         third = self.cluster.hosts[2]

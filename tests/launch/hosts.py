@@ -1,12 +1,11 @@
-"""Several "hosts" on one machine, for tests: each has its own network, host name, processes, /dev/shm
-and /run (Linux namespaces) and its own sshd with password authentication. Needs root.
+"""Several "hosts" on one machine, for tests: each has its own network, host name, processes, /dev/shm,
+/tmp and /run (Linux namespaces) and its own sshd with password authentication. Needs root.
 
 Nothing of the machine itself is touched: the network lives in namespaces, the account exists only in
 the hosts' own /etc/passwd, and all of it ends with the test, however that ends. Files are the
-machine's, so that folders are shared between the hosts as on a cluster.
+machine's, so that folders are shared between the hosts as on a cluster; those of a test are in /var/tmp.
 
 Only Python's standard library."""
-import glob
 import os
 import secrets
 import shutil
@@ -27,6 +26,7 @@ set -e
 hostname "$NAME"
 mount -t tmpfs -o mode=1777,size="$SHM" tmpfs /dev/shm
 mount -t tmpfs -o mode=0755,size=16m tmpfs /run
+mount -t tmpfs -o mode=1777,size=64m tmpfs /tmp
 mkdir /run/sshd
 for file in passwd group shadow hosts; do mount --bind "$ETC/$file" "/etc/$file"; done
 ip link set lo up
@@ -96,6 +96,9 @@ class Host:
         """All living processes of this host but its first one."""
         return [process for process in host_processes.of_pid_namespace(self.pid) if process.pid != self.pid]
 
+    def is_up(self):
+        return self.holder is not None and self.holder.poll() is None
+
     def crash(self):
         """Ends every process at once, as a reboot does."""
         os.kill(self.pid, signal.SIGKILL)
@@ -106,7 +109,7 @@ class Cluster:
     """Hosts named h1, h2, ... on one network; use it as a context manager."""
 
     def __init__(self, count=3, shm="256m"):
-        self.folder = tempfile.mkdtemp(prefix="longhaul-hosts-")
+        self.folder = tempfile.mkdtemp(prefix="longhaul-hosts-", dir="/var/tmp")
         self.uid = 61000 + os.getpid() % 4000
         self.password = secrets.token_urlsafe(12)
         self.shm = shm
@@ -232,14 +235,10 @@ class Cluster:
 
     def stop(self):
         for host in self.hosts:
-            if host.holder is not None and host.holder.poll() is None:
+            if host.is_up():
                 host.holder.kill()
                 host.holder.wait(timeout=20)
         if self.switch is not None:
             self.switch.kill()
             self.switch.wait(timeout=20)
         shutil.rmtree(self.folder, ignore_errors=True)
-        # What was killed could not tidy up.
-        for folder in glob.glob(os.path.join(tempfile.gettempdir(), "longhaul-*")):
-            if os.lstat(folder).st_uid == self.uid:
-                shutil.rmtree(folder, ignore_errors=True)

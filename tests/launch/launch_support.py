@@ -169,7 +169,9 @@ class LaunchTest(unittest.TestCase):
         left = self.cluster.wait_until_idle(seconds)
         self.assertEqual(left, [], "processes of the job are left")
         for host in self.cluster.hosts:
-            files = host.run("bash", "-c", f"ls -d /dev/shm/vader* /tmp/longhaul-session.*; true").stdout
+            if not host.is_up():
+                continue
+            files = host.run("bash", "-c", "ls -d /dev/shm/vader* /tmp/longhaul-*; true").stdout
             self.assertEqual(files, "", f"files of the job are left on {host.name}")
 
     def launcher_script(self):

@@ -45,6 +45,15 @@ class SlurmTest(launch_support.LaunchTest):
             self.assertLess(time.monotonic(), end, f"job {number} is {job['JobState']}:\n{self.log(number)}")
             time.sleep(0.25)
 
+    def wait_for_idle_nodes(self, seconds):
+        end = time.monotonic() + seconds
+        idle = ["idle"] * len(self.cluster.nodes)
+        while (self.cluster.on(self.cluster.hosts[0], "sinfo", "-h", "-N", "-o", "%T").split() != idle or any(
+                process.name.startswith("slurmstepd") for node in self.cluster.nodes for process in node.processes())):
+            self.assertLess(time.monotonic(), end, "the nodes do not become idle")
+            time.sleep(0.25)
+        time.sleep(1.0)
+
     def assert_completed(self, number, seconds):
         job = self.wait_for_state(number, OVER, seconds)
         self.assertEqual(job["JobState"], "COMPLETED", self.log(number))
@@ -55,21 +64,21 @@ class Slurm(SlurmTest):
         # A plain run on 2 nodes x 2 tasks.
         plain = self.save("plain")
         began = time.monotonic()
-        number = self.submit(plain, STEPS=4)
+        number = self.submit(plain, STEPS=3)
         self.assert_completed(number, 240)
-        print(f"4 steps on 2 nodes x 2 tasks: {time.monotonic() - began:.1f} s")
-        self.losses(os.path.join(plain, "run"), 4)
+        print(f"3 steps on 2 nodes x 2 tasks: {time.monotonic() - began:.1f} s")
+        self.losses(os.path.join(plain, "run"), 3)
         self.assertIn("TP 2 x CP 2 x DP 1 on 4 ranks", self.log(number))
-        seconds = sum(line["step_seconds"] for line in launch_support.harness.read_log(os.path.join(plain, "run"))[1:]) / 3
+        seconds = sum(line["step_seconds"] for line in launch_support.harness.read_log(os.path.join(plain, "run"))[1:]) / 2
 
         # Long enough that Slurm's warning, which comes late, meets it in the middle.
-        steps = max(8, math.ceil(32 / seconds))
+        steps = max(6, math.ceil(34 / seconds))
         whole = self.save("whole")
         self.assert_completed(self.submit(whole, STEPS=steps), 600)
         expected = self.losses(os.path.join(whole, "run"), steps)
 
         cut = self.save("cut")
-        number = self.submit(cut, "--time=1", "--signal=B:USR1@50", STEPS=steps)
+        number = self.submit(cut, "--time=1", "--signal=B:USR1@45", STEPS=steps)
         self.wait_for_state(number, ("RUNNING",), 30)
         job = self.wait_for_state(number, ("PENDING", *OVER), 150)
         self.assertEqual(job["JobState"], "PENDING", self.log(number))
@@ -77,10 +86,13 @@ class Slurm(SlurmTest):
         done = self.steps_done(os.path.join(cut, "run"))
         self.assertTrue(0 < done < steps, f"{done} of {steps} steps were done at the warning")
         self.assertIn("the time limit is near", self.log(number))
-        # Slurm holds a job that was queued again back for two minutes; and this time it may take longer.
+        # Slurm holds a job that was queued again back for two minutes, in which its nodes can tidy up; here it
+        # need not wait longer than they do, and this time it may take longer.
+        self.wait_for_idle_nodes(60)
         self.cluster.on(self.cluster.hosts[0], "scontrol", "update", f"JobId={number}", "StartTime=now", "TimeLimit=10")
         self.assert_completed(number, 600)
         self.assertIn("start 2", self.log(number))
+        self.assertEqual(self.steps_done(os.path.join(cut, "run")), steps, self.log(number))
         self.assertEqual(self.losses(os.path.join(cut, "run"), steps), expected)
         print(f"stopped after {done} of {steps} steps, queued again and resumed with the same losses")
 

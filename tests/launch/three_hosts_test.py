@@ -12,7 +12,7 @@ import launch_support
 
 class PasswordWatch:
     """Looks for a password in the arguments and environment of every process of the hosts, again and
-    again, and in the launcher's temporary files."""
+    again, and in the files of every host's /tmp and /dev/shm."""
 
     def __init__(self, cluster, password):
         self.cluster = cluster
@@ -57,9 +57,9 @@ class PasswordWatch:
             self.rank_variables.update(variable.partition("=")[0] for variable in variables)
 
     def look_at_files(self):
-        for name in os.listdir("/tmp"):
-            if name.startswith("longhaul-launch."):
-                self.places.update(files_with(os.path.join("/tmp", name), self.password))
+        for host in self.cluster.hosts:
+            for folder in ("tmp", "dev/shm"):
+                self.places.update(files_with(f"/proc/{host.pid}/root/{folder}", self.password))
 
 
 def files_with(folder, text):
@@ -178,7 +178,7 @@ class ThreeHosts(launch_support.LaunchTest):
         launcher.communicate(timeout=30)
         self.assertEqual(self.cluster.wait_until_idle(15), [])
         for host in self.cluster.hosts:  # nobody is there to do it
-            host.run("bash", "-c", "rm -rf /tmp/longhaul-session.*")
+            host.run("bash", "-c", "rm -rf /tmp/longhaul-*")
 
     def test_dry_run_contacts_nobody(self):
         save = self.save("dry")
