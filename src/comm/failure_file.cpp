@@ -13,8 +13,10 @@
 namespace longhaul {
 namespace {
 
+// Together they fit a FixedText.
 constexpr std::size_t kLongestText = 8192;
-constexpr std::size_t kMostMissing = 256;
+constexpr std::size_t kLongestHost = 64;
+constexpr std::size_t kMostMissing = 128;
 constexpr mode_t kFileMode = 0666;
 
 void write_key(FixedText& text, std::string_view key) {
@@ -74,7 +76,7 @@ void write_json(const FailureRecord& record, FixedText& text) {
   write_key(text, "rank");
   text.append(record.rank);
   write_key(text, "host");
-  text.append_json(record.host);
+  text.append_json(record.host, kLongestHost);
   write_key(text, "pid");
   text.append(record.pid);
   const ProgressReport& progress = record.progress;
@@ -99,7 +101,7 @@ void write_json(const FailureRecord& record, FixedText& text) {
       text.append(i == 0 ? "{\"rank\": " : ", {\"rank\": ");
       text.append(record.missing[i].rank);
       write_key(text, "host");
-      text.append_json(record.missing[i].host);
+      text.append_json(record.missing[i].host, kLongestHost);
       text.append("}");
     }
     text.append("]");

@@ -13,6 +13,13 @@ constexpr double kQuietSeconds = 2.0;
 
 bool heard(const RankView& rank) { return rank.link != RankView::Link::never; }
 
+/// Does its process perhaps not run? It may have come to a collective and still hold it up, because
+/// it no longer moves messages.
+bool is_quiet(const RankView& rank) {
+  if (rank.link == RankView::Link::lost) return true;
+  return rank.link == RankView::Link::open && rank.silent_seconds >= kQuietSeconds;
+}
+
 class Search {
  public:
   Search(std::span<const RankView> ranks, const std::optional<Layout>& layout,
@@ -48,13 +55,6 @@ class Search {
  private:
   [[nodiscard]] const RankView& view(int rank) const {
     return ranks_[static_cast<std::size_t>(rank)];
-  }
-
-  /// Does its process perhaps not run? It may have come to a collective and still hold it up,
-  /// because it no longer moves messages.
-  [[nodiscard]] static bool is_quiet(const RankView& rank) {
-    if (rank.link == RankView::Link::lost) return true;
-    return rank.link == RankView::Link::open && rank.silent_seconds >= kQuietSeconds;
   }
 
   /// Ranks that have not come to what `rank` waits in.
@@ -167,6 +167,7 @@ std::optional<Hang> find_hang(std::span<const RankView> ranks, const std::option
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     const RankView& view = ranks[rank];
     if (view.link != RankView::Link::open || !view.progress.waiting) continue;
+    if (is_quiet(view)) continue;  // what it told is no longer true
     std::optional<Hang> hang = search.look_at(static_cast<int>(rank));
     if (!hang) continue;
     if (!longest || hang->waited_seconds > longest->waited_seconds) longest = std::move(hang);

@@ -36,7 +36,7 @@ std::string state(int rank, std::span<const RankView> ranks, std::span<const Ran
                        view.silent_seconds, last);
   }
   return fmt::format(
-      "process {} has been there for {:.0f} s ({}{})", pid, view.idle_seconds, last,
+      "process {} lives but reports nothing new for {:.0f} s ({}{})", pid, view.idle_seconds, last,
       view.progress.waiting ? fmt::format(", inside '{}'", view.progress.label.data()) : "");
 }
 

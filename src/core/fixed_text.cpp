@@ -58,24 +58,23 @@ void FixedText::append_json(std::string_view text, std::size_t most) {
   append("\"");
   while (!text.empty()) {
     const std::size_t length = character_length(text);
-    if (length > most) break;
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
     text.remove_prefix(character.size());
-    most -= character.size();
-    const char first = character.front();
+    const auto first = static_cast<unsigned char>(character.front());
+    std::array<char, 6> escaped{
+        '\\', 'u', '0', '0', kHexDigits[first >> 4U], kHexDigits[first & 15U]};
+    std::string_view written = character;
     if (length == 0) {
-      append("?");
+      written = "?";
     } else if (first == '"' || first == '\\') {
-      append("\\");
-      append(character);
-    } else if (static_cast<unsigned char>(first) < 0x20) {
-      append("\\u00");
-      append(kHexDigits.substr(static_cast<std::size_t>(first >> 4), 1));
-      append(kHexDigits.substr(static_cast<std::size_t>(first & 15), 1));
-    } else {
-      append(character);
+      escaped[1] = static_cast<char>(first);
+      written = {escaped.data(), 2};
+    } else if (first < 0x20) {
+      written = {escaped.data(), escaped.size()};
     }
-    if (most == 0) break;
+    if (written.size() > most) break;
+    most -= written.size();
+    append(written);
   }
   append("\"");
 }

@@ -19,8 +19,8 @@ class FixedText {
   void append(std::int64_t number);
   /// With one digit after the point.
   void append_tenths(double number);
-  /// As a JSON string with its quotes. At most `most` bytes of the text; bytes that are not UTF-8
-  /// become '?'.
+  /// As a JSON string. Whole characters only, as many as take `most` bytes without the quotes;
+  /// bytes that are not UTF-8 become '?'.
   void append_json(std::string_view text, std::size_t most = kCapacity);
 
   [[nodiscard]] std::string_view view() const { return {bytes_.data(), size_}; }

@@ -22,9 +22,11 @@ class Failures(harness.ProgramTest):
     flags = dict(train_iters=2000, save_interval=1000, global_bs=2, comm_timeout=TIMEOUT,
                  tensor_model_parallel_size=2, context_parallel_size=1)
 
-    def start(self, name, ranks=4, **changes):
+    def start(self, name, ranks=4, fault=None, **changes):
+        if fault is not None and not running.INJECT_FAULT:
+            self.skipTest("LONGHAUL_INJECT_FAULT does not name the library")
         save = self.path(name)
-        run = running.Run(save, self.train_flags(save, **{**self.flags, **changes}), ranks)
+        run = running.Run(save, self.train_flags(save, **{**self.flags, **changes}), ranks, fault)
         self.addCleanup(run.stop)
         return run
 
@@ -85,6 +87,37 @@ class Failures(harness.ProgramTest):
         code, _ = run.finish()
         self.assertEqual(code, 0, run.text())
         self.assertFalse(os.path.exists(os.path.join(run.save, "failure.json")))
+
+    def test_a_rank_that_does_not_come_is_named(self):
+        # Its watchdog lives and reports.
+        run = self.start("hang", fault="hang")
+        run.wait_for_step(3)
+        run.signal(signal.SIGUSR2, rank=1)
+        self.assertEqual(self.assert_all_gone(run, TIMEOUT + 8), 1)
+        record = self.assert_record(run, "timeout")
+        self.assertEqual([missing["rank"] for missing in record["missing_ranks"]], [1])
+        self.assertIn("--comm_timeout", record["remedy"])
+        self.assert_one_message(run, "rank 1 on", "reports nothing new for")
+
+    def test_a_rank_that_leaves_too_early(self):
+        run = self.start("exit", fault="exit", comm_timeout=600)
+        run.wait_for_step(3)
+        run.signal(signal.SIGUSR2, rank=2)
+        code, seconds = run.finish(30)
+        self.assertNotEqual(code, 75, run.text())
+        self.assertLess(seconds, 15, run.text())
+        self.assertEqual(run.left_over(), [])
+        self.assert_record(run, "lost", rank=2)
+
+    def test_an_exception_on_one_rank(self):
+        run = self.start("error", fault="error")
+        run.wait_for_step(3)
+        run.signal(signal.SIGUSR2, rank=3)
+        self.assertEqual(self.assert_all_gone(run, 10), 1)
+        record = self.assert_record(run, "exception", rank=3)
+        self.assertGreaterEqual(record["step"], 3)
+        self.assertIn("[rank 3 on", record["message"])
+        self.assert_one_message(run, "[rank 3 on", "MPI_ERR")
 
     def test_a_killed_rank_ends_the_job(self):
         run = self.start("killed")

@@ -8,6 +8,8 @@ import time
 
 import harness
 
+INJECT_FAULT = os.environ.get("LONGHAUL_INJECT_FAULT", "")
+
 
 def ranks_of(mpirun):
     """Process ids of the ranks that this mpirun started, by rank."""
@@ -38,15 +40,19 @@ def alive(pid):
 
 
 class Run:
-    """`longhaul train` with these flags on `ranks` ranks; ended at the latest by stop()."""
+    """`longhaul train` with these flags on `ranks` ranks; ended at the latest by stop(). fault: what
+    SIGUSR2 makes of a rank (inject_fault.cpp)."""
 
-    def __init__(self, save, flags, ranks):
+    def __init__(self, save, flags, ranks, fault=None):
         self.save = save
         self.output = save + ".out"
         self.size = ranks
+        command = harness.command("train", *flags, ranks=ranks)
+        if fault is not None:
+            command[1:1] = ["-x", "LONGHAUL_TEST_FAULT=" + fault, "-x", "LD_PRELOAD=" + INJECT_FAULT]
         with open(self.output, "w", encoding="utf-8") as file:
-            self.mpirun = subprocess.Popen(harness.command("train", *flags, ranks=ranks), stdout=file,
-                                           env=harness.ENVIRONMENT, stderr=subprocess.STDOUT)
+            self.mpirun = subprocess.Popen(command, stdout=file, env=harness.ENVIRONMENT,
+                                           stderr=subprocess.STDOUT)
         self.pids = {}
 
     def wait_for(self, condition, what, seconds=60):

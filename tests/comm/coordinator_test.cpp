@@ -62,6 +62,32 @@ TEST_F(CoordinatorTest, LowestFailingRankSpeaksAndNestingKeepsTheText) {
   }
 }
 
+TEST_F(CoordinatorTest, AWishToStopIsAgreedOn) {
+  int signal = 0;
+  coordinator_->stop_at_agreement([&] { return signal; }, "before the first step");
+  coordinator_->together([] {});
+  // One rank is told; another one fails at the same time: that counts more.
+  signal = coordinator_->rank() == coordinator_->size() - 1 ? 15 : 0;
+  try {
+    coordinator_->together([&] {
+      if (coordinator_->rank() == 0) user_error("a mistake");
+    });
+    FAIL() << "no error";
+  } catch (const CollectiveError& error) {
+    EXPECT_EQ(error.exit_code(), kExitUserError);
+  }
+  try {
+    coordinator_->together([&] { coordinator_->together([] {}); });
+    FAIL() << "no stop";
+  } catch (const CollectiveError& error) {
+    EXPECT_EQ(error.exit_code(), kExitStopped);
+    EXPECT_EQ(std::string(error.what()), "stopped by SIGTERM before the first step");
+    EXPECT_EQ(error.speaker(), coordinator_->rank() == 0);
+  }
+  coordinator_->stop_at_agreement({}, "");
+  coordinator_->together([] {});
+}
+
 TEST_F(CoordinatorTest, SuccessIsQuiet) {
   int calls = 0;
   coordinator_->together([&] { ++calls; });
