@@ -7,8 +7,6 @@
 declare -A FOUND=()
 declare -a FAULTS=() UNREACHED=()
 
-# No host is waited for longer than this: a connection, nvidia-smi, and the program's start.
-readonly PROBE_TIMEOUT=30
 # Ports from --port on: the first for Open MPI's daemons (two for IPv4, two for IPv6), the others for
 # its ranks.
 readonly DAEMON_PORTS=4
@@ -103,19 +101,7 @@ known_name() {
   if ((OPTION[ssh_port] == 22)); then printf '%s' "$1"; else printf '[%s]:%s' "$1" "${OPTION[ssh_port]}"; fi
 }
 
-# probe_host HOST: leaves .out, .err and .rc in the job's folder.
-probe_host() {
-  local host=$1 status=0
-  if [[ -n ${IS_LOCAL[$host]-} ]]; then
-    timeout "$PROBE_TIMEOUT" bash -s <"$WORK/probe.sh" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
-  else
-    LC_ALL=C timeout "$PROBE_TIMEOUT" "$WORK/ssh" "$host" bash -s \
-      <"$WORK/probe.sh" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
-  fi
-  printf '%d\n' "$status" >"$WORK/$host.rc"
-}
-
-# Reads what probe_host left.
+# Reads what ask_host left.
 read_probe() {
   local host=$1 status key value more
   status=$(cat "$WORK/$host.rc" 2>/dev/null) || status=1
@@ -148,12 +134,7 @@ check_hosts() {
   FOUND=()
   UNREACHED=()
   probe_text >"$WORK/probe.sh"
-  local pids=()
-  for host in "$@"; do
-    probe_host "$host" &
-    pids+=($!)
-  done
-  for host in ${pids[@]+"${pids[@]}"}; do wait "$host" || true; done
+  ask_hosts "$WORK/probe.sh" "$@"
   for host in "$@"; do read_probe "$host"; done
 }
 

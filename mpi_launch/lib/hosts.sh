@@ -73,13 +73,28 @@ hostfile_text() {
   for host in "$@"; do printf '%s slots=%d\n' "$host" "$slots"; done
 }
 
-# run_on HOST COMMAND...: COMMAND is text for a POSIX shell; standard input goes to it.
-run_on() {
-  local host=$1
-  shift
+# No host is waited for longer than this, in seconds.
+readonly PROBE_TIMEOUT=30
+
+# ask_host HOST SCRIPT: runs a script of the job's folder there; leaves .out, .err and .rc.
+ask_host() {
+  local host=$1 script=$2 status=0
   if [[ -n ${IS_LOCAL[$host]-} ]]; then
-    sh -c "$*"
+    timeout "$PROBE_TIMEOUT" bash -s <"$script" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
   else
-    LC_ALL=C "$WORK/ssh" "$host" "$*"
+    LC_ALL=C timeout "$PROBE_TIMEOUT" "$WORK/ssh" "$host" bash -s \
+      <"$script" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
   fi
+  printf '%d\n' "$status" >"$WORK/$host.rc"
+}
+
+# ask_hosts SCRIPT HOST...: all at once.
+ask_hosts() {
+  local script=$1 host pids=()
+  shift
+  for host in "$@"; do
+    ask_host "$host" "$script" &
+    pids+=($!)
+  done
+  for host in ${pids[@]+"${pids[@]}"}; do wait "$host" || true; done
 }

@@ -89,10 +89,8 @@ dry_run() {
   fi
   stop_at_faults
   check_layout "${#HOSTS[@]}"
-  WORK=/tmp/longhaul-launch.XXXXXXXX
   SESSION_FOLDER=/tmp/longhaul-session.NAME
   build_command "${OPTION[launch_dir]}/hostfile" "${#HOSTS[@]}"
-  WORK=
   print_notes
   printf '# %s/hostfile\n' "${OPTION[launch_dir]}"
   hostfile_text "${OPTION[nproc_per_node]}" "${HOSTS[@]}"

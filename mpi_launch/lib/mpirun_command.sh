@@ -27,7 +27,9 @@ add_daemon_settings() {
   COMMAND+=(
     # Not Slurm's or another scheduler's own start, even inside one of its jobs: the hosts are given.
     --mca plm rsh --mca ras "^slurm,tm,lsf,gridengine,loadleveler"
-    --mca plm_rsh_agent "$WORK/ssh" --mca plm_rsh_no_tree_spawn 1 --mca routed direct
+    # Found through PATH, where mpirun finds our wrapper first; the daemons look for it, too, but not for
+    # a path that only this machine has.
+    --mca plm_rsh_agent ssh --mca plm_rsh_no_tree_spawn 1 --mca routed direct
     --mca orte_abort_on_non_zero_status 1 --mca orte_tmpdir_base "$SESSION_FOLDER"
     --mca oob_tcp_keepalive_time 5 --mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 3
     # Where Open MPI knows IPv6, it listens there, too, and does not let itself be told otherwise.

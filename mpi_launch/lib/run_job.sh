@@ -15,6 +15,8 @@ SIGNAL_STATUS=0
 readonly END_PATIENCE=4
 # Seconds that mpirun may take to end by itself after the ranks have said why they failed.
 readonly RECORD_PATIENCE=5
+# Seconds after which every host must have ranks.
+readonly START_PATIENCE=25
 
 mpirun_is_alive() { [[ -n $MPIRUN_PID ]] && kill -0 "$MPIRUN_PID" 2>/dev/null; }
 
@@ -67,7 +69,7 @@ start_mpirun() {
   if command -v setpriv >/dev/null && setpriv --pdeathsig TERM true 2>/dev/null; then
     tie=(setpriv --pdeathsig TERM)
   fi
-  env "$JOB_VARIABLE=$JOB_NAME" ${tie[@]+"${tie[@]}"} setsid "${COMMAND[@]}" </dev/null &
+  env "$JOB_VARIABLE=$JOB_NAME" "PATH=$WORK:$PATH" ${tie[@]+"${tie[@]}"} setsid "${COMMAND[@]}" </dev/null &
   MPIRUN_PID=$!
 }
 
@@ -93,12 +95,44 @@ watch_failure_record() {
   done
 }
 
+# A daemon of Open MPI that cannot start, or cannot connect back, says nothing, and mpirun waits for it
+# for ever. So every host is asked once whether ranks run there.
+watch_start() {
+  local host answer fault=''
+  trap - INT TERM HUP EXIT
+  sleep "$START_PATIENCE"
+  # Results of checks of the main script must not be overwritten.
+  local WORK_OF_JOB=$WORK
+  WORK=$WORK/start
+  mkdir -p "$WORK"
+  ln -sf ../ssh "$WORK/ssh"
+  {
+    printf 'mark=%q\n' "$JOB_VARIABLE=$JOB_NAME"
+    cat -- "$LONGHAUL_ROOT/mpi_launch/lib/host_ranks.sh"
+  } >"$WORK/ranks.sh"
+  ask_hosts "$WORK/ranks.sh" "${ACTIVE[@]}"
+  mpirun_is_alive || return 0
+  for host in "${ACTIVE[@]}"; do
+    answer=$(cat "$WORK/$host.out" 2>/dev/null) || answer=
+    case $answer in
+      daemon) fault+="  $host: Open MPI's daemon runs, but no rank: can it reach $(hostname) on TCP ports ${OPTION[port]} and up (firewall)?"$'\n' ;;
+      nothing) fault+="  $host: Open MPI's daemon did not start, or has ended: try there: orted --version; is /tmp full?"$'\n' ;;
+    esac
+  done
+  [[ -n $fault ]] || return 0
+  printf 'error: after %d s not all ranks have started:\n%s' "$START_PATIENCE" "$fault" >&2
+  : >"$WORK_OF_JOB/ended-mpirun"
+  end_mpirun
+}
+
 run_job() {
-  local watcher former record
+  local watcher start_watcher former record
   former=$(failure_record)
   start_mpirun
   watch_failure_record "$former" &
   watcher=$!
+  watch_start &
+  start_watcher=$!
   while true; do
     JOB_STATUS=0
     wait "$MPIRUN_PID" || JOB_STATUS=$?
@@ -114,33 +148,18 @@ run_job() {
   JOB_RECORD=no
   record=$(failure_record)
   if [[ -n $record && $record != "$former" ]]; then JOB_RECORD=yes; fi
-  kill "$watcher" 2>/dev/null || true
-  wait "$watcher" 2>/dev/null || true
-}
-
-clean_host() {
-  local host=$1 status=0
-  if [[ -n ${IS_LOCAL[$host]-} ]]; then
-    timeout "$PROBE_TIMEOUT" bash -s <"$WORK/cleanup.sh" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
-  else
-    LC_ALL=C timeout "$PROBE_TIMEOUT" "$WORK/ssh" "$host" bash -s \
-      <"$WORK/cleanup.sh" >"$WORK/$host.out" 2>"$WORK/$host.err" || status=$?
-  fi
-  printf '%d\n' "$status" >"$WORK/$host.rc"
+  kill "$watcher" "$start_watcher" 2>/dev/null || true
+  wait "$watcher" "$start_watcher" 2>/dev/null || true
 }
 
 clean_hosts() {
-  local host status pids=()
+  local host status
   {
     printf 'mark=%q session=%q\n' "$JOB_VARIABLE=$JOB_NAME" "$SESSION_FOLDER"
     cat -- "$LONGHAUL_ROOT/mpi_launch/lib/host_cleanup.sh"
   } >"$WORK/cleanup.sh"
   UNREACHED=()
-  for host in "$@"; do
-    clean_host "$host" &
-    pids+=($!)
-  done
-  for host in ${pids[@]+"${pids[@]}"}; do wait "$host" || true; done
+  ask_hosts "$WORK/cleanup.sh" "$@"
   for host in "$@"; do
     status=$(cat "$WORK/$host.rc" 2>/dev/null) || status=1
     if ((status != 0)); then

@@ -51,7 +51,7 @@ TEXT
     # shellcheck disable=SC2016 # for the wrapper to expand
     printf 'start=exec\nif [[ -n ${%s-} ]]; then start="exec env %s=$%s"; fi\n' \
       "$JOB_VARIABLE" "$JOB_VARIABLE" "$JOB_VARIABLE"
-    printf 'exec ssh'
+    printf 'exec %q' "$(command -v ssh)"
     printf ' %q' "${options[@]}"
     # shellcheck disable=SC2016
     printf ' -- "$host" "$start sh -c $command"\n'

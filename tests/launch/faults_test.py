@@ -24,7 +24,7 @@ class Faults(launch_support.LaunchTest):
         self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
         return save, launcher
 
-    def assert_stops(self, launcher, fault, *words, limit=LONGEST, status=None):
+    def assert_stops(self, launcher, fault, *words, limit=LONGEST, status=None, cut_off=None):
         """Call it right after the fault."""
         began = time.monotonic()
         output, _ = launcher.communicate(timeout=limit + 30)
@@ -36,11 +36,11 @@ class Faults(launch_support.LaunchTest):
         self.assertNotEqual(launcher.returncode, 0, output)
         if status is not None:
             self.assertEqual(launcher.returncode, status, output)
-        self.assert_nothing_left()
+        self.assert_nothing_left(but_files_on=cut_off)
         for word in words:
             self.assertIn(word, output)
         lines = output.splitlines()
-        [error] = [index for index, line in enumerate(lines) if line.startswith("error:")]
+        error = [index for index, line in enumerate(lines) if line.startswith("error:")][0]
         said = " / ".join(line.strip() for line in lines[error:])
         print(f"| {fault} | {seconds:.1f} s | {launcher.returncode} | {said}")
         return output
@@ -72,16 +72,17 @@ class Faults(launch_support.LaunchTest):
         third = self.cluster.hosts[2]
         _, launcher = self.running_job("frozen-host")
         for process in third.processes():
-            if process.uid == self.cluster.uid:
+            if process.name in ("orted", "longhaul"):
                 os.kill(process.pid, signal.SIGSTOP)
         self.assert_stops(launcher, "a frozen host (SIGSTOP of everything on it)", "h3", limit=45)
 
     def test_cut_link(self):
         third = self.cluster.hosts[2]
         _, launcher = self.running_job("cut-link")
+        self.addCleanup(third.run, "bash", "-c", "rm -rf /tmp/longhaul-* /dev/shm/vader*")
         self.addCleanup(self.cluster.mend_link, third)
         self.cluster.cut_link(third)
-        self.assert_stops(launcher, "a cut link", "10.77.7.3 does not answer")
+        self.assert_stops(launcher, "a cut link", "10.77.7.3 does not answer", cut_off=third)
 
     def test_rebooted_host(self):
         third = self.cluster.hosts[2]
@@ -113,6 +114,23 @@ class Faults(launch_support.LaunchTest):
                 self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
                 self.write_as_user("", "saves", name, name)
                 self.assert_stops(launcher, fault)
+
+
+    def test_daemon_that_cannot_start(self):
+        """mpirun alone would wait for ever for the second host."""
+        second = self.cluster.hosts[1]
+        folder = self.cluster.make_folder("broken")
+        orted = os.path.realpath(second.run("bash", "-c", "command -v orted").stdout.strip())
+        version = second.run(orted, "--version").stdout
+        # The check of the version succeeds, as it does for a daemon that fails later on.
+        fake = self.write_as_user(f"#!/bin/sh\n[ \"$1\" != --version ] || echo '{version}'\nexit 0\n", "broken", "orted",
+                                  mode=0o755)
+        second.run("mount", "--bind", fake, orted)
+        self.addCleanup(second.run, "umount", orted)
+        launcher = self.start(*self.flags(os.path.join(folder, "save")))
+        self.addCleanup(launcher.stdout.close)
+        self.assert_stops(launcher, "a daemon that does not start", "10.77.7.2: Open MPI's daemon did not start",
+                          limit=45)
 
 
 if __name__ == "__main__":
