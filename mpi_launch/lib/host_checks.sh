@@ -171,5 +171,5 @@ compare_hosts() {
 
 compare_programs() {
   compare_hosts version "" "install the same build of Longhaul on every host" "$@"
-  compare_hosts open_mpi " (Open MPI)" "install the same Open MPI on every host" "$@"
+  compare_hosts open_mpi " of Open MPI" "install the same Open MPI on every host" "$@"
 }

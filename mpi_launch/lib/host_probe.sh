@@ -26,13 +26,18 @@ probe_program() {
 }
 
 probe_open_mpi() {
-  local orted=orted version
-  if [[ -n $mpi_bin ]]; then orted=$mpi_bin/orted; fi
+  local orted=orted mpirun=mpirun version
+  if [[ -n $mpi_bin ]]; then
+    orted=$mpi_bin/orted
+    mpirun=$mpi_bin/mpirun
+  fi
   if ! command -v "$orted" >/dev/null; then
     fault "Open MPI's orted is not in PATH" \
       "install Open MPI (Debian: openmpi-bin), or name its folder with --mpi_prefix"
-  elif version=$("$orted" --version 2>/dev/null | awk 'NR == 1 {print $NF}') && [[ -n $version ]]; then
-    report open_mpi "$version"
+  else
+    # orted itself does not tell its version.
+    version=$("$mpirun" --version 2>/dev/null | awk 'NR == 1 {print $NF}') || version=
+    if [[ -n $version ]]; then report open_mpi "$version"; fi
   fi
 }
 

@@ -98,7 +98,7 @@ watch_failure_record() {
 # A daemon of Open MPI that cannot start, or cannot connect back, says nothing, and mpirun waits for it
 # for ever. So every host is asked once whether ranks run there.
 watch_start() {
-  local host answer fault=''
+  local host answer fault='' waiting=''
   trap - INT TERM HUP EXIT
   sleep "$START_PATIENCE"
   # Results of checks of the main script must not be overwritten.
@@ -114,11 +114,15 @@ watch_start() {
   mpirun_is_alive || return 0
   for host in "${ACTIVE[@]}"; do
     answer=$(cat "$WORK/$host.out" 2>/dev/null) || answer=
+    # Here mpirun itself is the daemon.
+    if [[ $answer == nothing && -n ${IS_LOCAL[$host]-} ]]; then answer=daemon; fi
     case $answer in
-      daemon) fault+="  $host: Open MPI's daemon runs, but no rank: can it reach $(hostname) on TCP ports ${OPTION[port]} and up (firewall)?"$'\n' ;;
-      nothing) fault+="  $host: Open MPI's daemon did not start, or has ended: try there: orted --version; is /tmp full?"$'\n' ;;
+      daemon) waiting+="  $host: Open MPI's daemon runs, but no rank: can it reach $(hostname) on TCP ports ${OPTION[port]} and up (firewall)?"$'\n' ;;
+      nothing) fault+="  $host: Open MPI's daemon did not start, or has ended: try there: orted --help; is /tmp full?"$'\n' ;;
     esac
   done
+  # The others may only be waiting for those without a daemon.
+  fault=${fault:-$waiting}
   [[ -n $fault ]] || return 0
   printf 'error: after %d s not all ranks have started:\n%s' "$START_PATIENCE" "$fault" >&2
   : >"$WORK_OF_JOB/ended-mpirun"

@@ -131,6 +131,13 @@ class BadHosts(launch_support.LaunchTest):
             output = self.assert_refused(self.flags(self.save("program")))
             self.assertIn("does not start", self.row("10.77.7.2", output))
 
+    def test_another_open_mpi_on_one_host(self):
+        with self.mounted(self.cluster.hosts[1], "/usr/local/bin"):
+            self.write_on(self.cluster.hosts[1], "/usr/local/bin/mpirun", "#!/bin/sh\necho 'mpirun (Open MPI) 3.1.4'\n")
+            output = self.assert_refused(self.flags(self.save("open-mpi")))
+            self.assertIn("3.1.4, but the other hosts have", self.row("10.77.7.2", output))
+            self.assertIn("the same Open MPI", self.row("10.77.7.2", output))
+
     def test_occupied_port(self):
         listen = "import socket, time\ns = socket.socket()\ns.bind(('0.0.0.0', 29900))\ns.listen()\nprint('ready', flush=True)\ntime.sleep(600)\n"
         holder = subprocess.Popen(self.cluster.hosts[1].command("/usr/bin/env", "python3", "-c", listen),
