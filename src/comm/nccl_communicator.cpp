@@ -170,6 +170,7 @@ void NcclCommunicator::group_end() {
 }
 
 void NcclCommunicator::issued(Stream stream) {
+  if (progress_ != nullptr) progress_->end_wait();
   if (set_->in_group()) {
     grouped_ = stream;  // it is only on the stream after group_end()
   } else {
@@ -223,11 +224,14 @@ ncclComm* NcclCommunicator::begin(const char* operation, Label label, std::int64
     const std::lock_guard lock(mutex_);
     last_ = {operation, label, bytes_of(count * parts, dtype), last_.calls + 1};
   }
-  if (progress_ != nullptr && number_ >= 0) {
-    progress_->issue_collective(kind_, label,
-                                static_cast<std::int64_t>(bytes_of(count * parts, dtype)));
+  if (number_ < 0 || count == 0) return nullptr;
+  if (progress_ != nullptr) {
+    const auto bytes = static_cast<std::int64_t>(bytes_of(count * parts, dtype));
+    progress_->issue_collective(kind_, label, bytes);
+    // The first call of a group connects its ranks, and a full queue waits for the device.
+    progress_->wait_for_device(0.0, kind_, label, bytes);
   }
-  return number_ < 0 || count == 0 ? nullptr : set_->at(number_);
+  return set_->at(number_);
 }
 
 void NcclCommunicator::check(int result) const {
@@ -250,18 +254,23 @@ void NcclCommunicator::wait_for(Stream stream, Label label) const {
   const auto begin = std::chrono::steady_clock::now();
   for (;;) {
     const cudaError_t state = cudaStreamQuery(cuda_stream(stream));
-    if (state == cudaSuccess) return;
+    if (state == cudaSuccess) break;
     LONGHAUL_CHECK(state == cudaErrorNotReady, "{}: {} ({})", label, cudaGetErrorString(state),
                    cudaGetErrorName(state));
     // "Not ready" must not be taken for a failure of the next launch.
     static_cast<void>(cudaGetLastError());
     poll_errors();
-    if (std::chrono::steady_clock::now() - begin < kEagerPolling) {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (waited < kEagerPolling) {
       std::this_thread::yield();
-    } else {
-      std::this_thread::sleep_for(kPollInterval);
+      continue;
     }
+    if (progress_ != nullptr) {
+      progress_->wait_for_device(std::chrono::duration<double>(waited).count(), kind_, label, 1);
+    }
+    std::this_thread::sleep_for(kPollInterval);
   }
+  if (progress_ != nullptr) progress_->end_wait();
 }
 
 }  // namespace longhaul

@@ -72,8 +72,8 @@ ncclUniqueId agree_on_id(Coordinator& coordinator) {
 /// Splits the groups of one rank off its world.
 class GroupMaker {
  public:
-  explicit GroupMaker(const ProcessGrid& grid)
-      : rank_(grid.rank()), set_(std::make_shared<NcclCommSet>()) {}
+  GroupMaker(const ProcessGrid& grid, ProgressRecord* progress)
+      : rank_(grid.rank()), progress_(progress), set_(std::make_shared<NcclCommSet>()) {}
 
   /// All ranks; the parent of the other groups. Returns its number in the set.
   int make_world(Coordinator& coordinator, int size) {
@@ -81,6 +81,7 @@ class GroupMaker {
     const ncclUniqueId id = agree_on_id(coordinator);
     ncclConfig_t config = group_config("world", ChildResources::own);
     ncclComm_t comm = nullptr;
+    const CollectiveScope waiting(progress_, Group::world, "nccl.connect", 0);
     LONGHAUL_NCCL_CHECK(ncclCommInitRankConfig(&comm, size, id, rank_, &config),
                         "ncclCommInitRankConfig");
     return set_->add(comm);
@@ -92,6 +93,7 @@ class GroupMaker {
     if (ranks.size() == 1) return -1;
     ncclConfig_t config = group_config(name, children);
     ncclComm_t comm = nullptr;
+    const CollectiveScope waiting(progress_, Group::world, "nccl.split", 0);
     // Groups are disjoint, so that the first member names one.
     LONGHAUL_NCCL_CHECK(
         ncclCommSplit(set_->at(parent), ranks.front(), position(ranks), &comm, &config),
@@ -106,11 +108,11 @@ class GroupMaker {
     return number;
   }
 
-  std::unique_ptr<Communicator> communicator(Group kind, const std::vector<int>& ranks, int number,
-                                             ProgressRecord* progress) const {
+  std::unique_ptr<Communicator> communicator(Group kind, const std::vector<int>& ranks,
+                                             int number) const {
     return std::make_unique<NcclCommunicator>(name_of(kind), position(ranks),
                                               static_cast<int>(ranks.size()), set_, number, kind,
-                                              progress);
+                                              progress_);
   }
 
  private:
@@ -123,6 +125,7 @@ class GroupMaker {
   }
 
   int rank_;
+  ProgressRecord* progress_;
   std::shared_ptr<NcclCommSet> set_;
 };
 
@@ -152,17 +155,17 @@ Communicators make_nccl_communicators(Coordinator& coordinator, const ProcessGri
   for (int i = 0; i < grid.world(); ++i) everyone.push_back(i);
 
   // The same order on all ranks: each line is collective over its parent.
-  GroupMaker maker(grid);
+  GroupMaker maker(grid, progress);
   const int world = maker.make_world(coordinator, grid.world());
   const int tp = maker.split("tp", world, grid.tp_group(), ChildResources::own);
   const int cp = maker.split("cp", world, grid.cp_group(), ChildResources::own);
   const int dp_cp = maker.split("dp_cp", world, grid.dp_cp_group(), ChildResources::shared);
   const int dp = maker.split("dp", dp_cp, grid.dp_group(), ChildResources::own);
-  return {maker.communicator(Group::tp, grid.tp_group(), tp, progress),
-          maker.communicator(Group::cp, grid.cp_group(), cp, progress),
-          maker.communicator(Group::dp, grid.dp_group(), dp, progress),
-          maker.communicator(Group::dp_cp, grid.dp_cp_group(), dp_cp, progress),
-          maker.communicator(Group::world, everyone, world, progress)};
+  return {maker.communicator(Group::tp, grid.tp_group(), tp),
+          maker.communicator(Group::cp, grid.cp_group(), cp),
+          maker.communicator(Group::dp, grid.dp_group(), dp),
+          maker.communicator(Group::dp_cp, grid.dp_cp_group(), dp_cp),
+          maker.communicator(Group::world, everyone, world)};
 }
 
 void poll_nccl_errors(const Communicators& comms) {

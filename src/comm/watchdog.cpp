@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +49,15 @@ std::vector<RankPlace> exchange_places(Coordinator& coordinator) {
 /// Written with one call: the main thread may hold the locks of stdio for ever.
 void say(const std::string& text) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+/// A descriptor for each rank, if the system lets us have them.
+void allow_connections(std::size_t ranks) {
+  constexpr std::size_t kOthers = 256;  // files and libraries
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= ranks + kOthers) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, ranks + kOthers);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// Signals are the main thread's, but for crashes of this one.
@@ -236,6 +246,7 @@ class Watchdog::FirstRank final : public Watchdog::Watch {
  public:
   FirstRank(Coordinator& coordinator, const HangLimits& limits, std::string command, const Log& log)
       : Watch(coordinator, limits, std::move(command), log), ranks_(places_.size()) {
+    allow_connections(places_.size());
     coordinator.together([&] { listener_.emplace(); });
     token_ = random_token();
     std::string text(token_.data(), token_.size());

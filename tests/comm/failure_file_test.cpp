@@ -1,6 +1,7 @@
 #include "comm/failure_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,8 +195,8 @@ TEST_F(FailureFileTest, CrashesLeaveARecordAndGoTheirWay) {
   const std::vector<Crash> crashes{
       {SIGSEGV,
        [] {
-         volatile int* volatile nowhere = nullptr;
-         *nowhere = 1;
+         void* const page = ::mmap(nullptr, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+         *static_cast<volatile int*>(page) = 1;
        }},
       {SIGSEGV, [] { recurse(1); }},
       {SIGABRT, [] { std::abort(); }},

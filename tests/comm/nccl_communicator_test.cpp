@@ -336,6 +336,33 @@ TEST_F(NcclCommunicatorTest, TellsItsLastOperation) {
   EXPECT_NO_THROW(poll_nccl_errors(any_layout()));
 }
 
+TEST_F(NcclCommunicatorTest, KnowsTheOldestUnfinishedOperation) {
+  const Communicators& comms = any_layout();
+  Communicator& world = *comms.world;
+  if (world.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
+  const DeviceBytes data(4096);
+  world.barrier("test.barrier", stream());
+  EXPECT_EQ(oldest_unfinished(comms).order, 0U);
+  const auto issue = [&] {
+    for (const Label label : {"test.first", "test.second"}) {
+      world.all_reduce(data.data(), 1024, DType::f32, ReduceOp::max, label, stream());
+    }
+  };
+  const bool late = world.rank() == world.size() - 1;
+  if (!late) {
+    issue();
+    const PendingOperation oldest = oldest_unfinished(comms);
+    EXPECT_STREQ(oldest.label, "test.first");
+    EXPECT_EQ(oldest.group, Group::world);
+    EXPECT_EQ(oldest.bytes, 4096);
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  }
+  coordinator_->barrier();
+  if (late) issue();
+  synchronize(stream());
+  EXPECT_EQ(oldest_unfinished(comms).order, 0U);
+}
+
 TEST_F(NcclCommunicatorTest, NothingToMove) {
   Communicator& world = *any_layout().world;
   world.all_reduce(nullptr, 0, DType::f32, ReduceOp::sum, "test", stream());

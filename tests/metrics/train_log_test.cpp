@@ -51,6 +51,22 @@ TEST(TrainLog, DoublesReadBackBitForBit) {
   }
 }
 
+TEST(TrainLog, TellsHowTheRanksSpread) {
+  StepMetrics metrics = step(3);
+  EXPECT_FALSE(json::parse(train_log_line(metrics)).contains("slowest_rank"));
+  metrics.spread = ComputeSpread{1.0, 2.5, 3, {}};
+  json line = json::parse(train_log_line(metrics));
+  EXPECT_EQ(line.at("compute_seconds_median"), 1.0);
+  EXPECT_EQ(line.at("compute_seconds_max"), 2.5);
+  EXPECT_EQ(line.at("slowest_rank"), 3);
+  EXPECT_FALSE(line.contains("stragglers"));
+  metrics.spread->stragglers = {{3, "south", 2.5, 4}, {5, "west", 1.75, 1}};
+  line = json::parse(train_log_line(metrics));
+  ASSERT_EQ(line.at("stragglers").size(), 2U);
+  EXPECT_EQ(line["stragglers"][0],
+            (json{{"rank", 3}, {"host", "south"}, {"ratio", 2.5}, {"steps", 4}}));
+}
+
 TEST(TrainLog, HasTheDocumentedKeys) {
   StepMetrics metrics = step(3);
   const json line = json::parse(train_log_line(metrics));
