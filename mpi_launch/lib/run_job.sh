@@ -16,7 +16,7 @@ readonly END_PATIENCE=4
 # Seconds that mpirun may take to end by itself after the ranks have said why they failed.
 readonly RECORD_PATIENCE=5
 # Seconds after which every host must have ranks.
-readonly START_PATIENCE=25
+readonly START_PATIENCE=30
 
 mpirun_is_alive() { [[ -n $MPIRUN_PID ]] && kill -0 "$MPIRUN_PID" 2>/dev/null; }
 
@@ -76,16 +76,28 @@ start_mpirun() {
 # Identifies the failure record that is there now, whatever the clocks of hosts and file servers say.
 failure_record() { stat -c '%i %Y' -- "${OPTION[save]}/failure.json" 2>/dev/null || true; }
 
+# What runs beside the job in a process of its own: it ends without leaving anything when it is told to.
+PAUSE_PID=
+begin_watching() {
+  trap - INT HUP EXIT
+  trap 'kill "$PAUSE_PID" 2>/dev/null; exit 0' TERM
+}
+pause() {
+  sleep "$1" &
+  PAUSE_PID=$!
+  wait "$PAUSE_PID"
+}
+
 # mpirun waits for ever for a host whose processes are frozen, even after the ranks have given up. Once
 # they have left their record, it is ended from here.
 watch_failure_record() {
   local former=$1 record
-  trap - INT TERM HUP EXIT
+  begin_watching
   while mpirun_is_alive; do
-    sleep 1
+    pause 1
     record=$(failure_record)
     if [[ -n $record && $record != "$former" ]]; then
-      sleep "$RECORD_PATIENCE"
+      pause "$RECORD_PATIENCE"
       if mpirun_is_alive; then
         : >"$WORK/ended-mpirun"
         end_mpirun
@@ -95,23 +107,10 @@ watch_failure_record() {
   done
 }
 
-# A daemon of Open MPI that cannot start, or cannot connect back, says nothing, and mpirun waits for it
-# for ever. So every host is asked once whether ranks run there.
-watch_start() {
+# hosts_without_ranks: a line for each host on which no rank of this job runs, with what to look for.
+hosts_without_ranks() {
   local host answer fault='' waiting=''
-  trap - INT TERM HUP EXIT
-  sleep "$START_PATIENCE"
-  # Results of checks of the main script must not be overwritten.
-  local WORK_OF_JOB=$WORK
-  WORK=$WORK/start
-  mkdir -p "$WORK"
-  ln -sf ../ssh "$WORK/ssh"
-  {
-    printf 'mark=%q\n' "$JOB_VARIABLE=$JOB_NAME"
-    cat -- "$LONGHAUL_ROOT/mpi_launch/lib/host_ranks.sh"
-  } >"$WORK/ranks.sh"
   ask_hosts "$WORK/ranks.sh" "${ACTIVE[@]}"
-  mpirun_is_alive || return 0
   for host in "${ACTIVE[@]}"; do
     answer=$(cat "$WORK/$host.out" 2>/dev/null) || answer=
     # Here mpirun itself is the daemon.
@@ -122,10 +121,31 @@ watch_start() {
     esac
   done
   # The others may only be waiting for those without a daemon.
-  fault=${fault:-$waiting}
-  [[ -n $fault ]] || return 0
-  printf 'error: after %d s not all ranks have started:\n%s' "$START_PATIENCE" "$fault" >&2
-  : >"$WORK_OF_JOB/ended-mpirun"
+  printf '%s' "${fault:-$waiting}"
+}
+
+# A daemon of Open MPI that cannot start, or cannot connect back, says nothing, and mpirun waits for it
+# for ever. So every host is asked once whether ranks run there.
+watch_start() {
+  local former=$1 job=$WORK fault
+  begin_watching
+  pause "$START_PATIENCE"
+  # The main script's own answers stay where they are.
+  WORK=$job/start
+  mkdir -p "$WORK"
+  ln -sf ../ssh "$WORK/ssh"
+  {
+    printf 'mark=%q\n' "$JOB_VARIABLE=$JOB_NAME"
+    cat -- "$LONGHAUL_ROOT/mpi_launch/lib/host_ranks.sh"
+  } >"$WORK/ranks.sh"
+  [[ -n $(hosts_without_ranks) ]] || return 0
+  # Perhaps the job is just ending.
+  pause 4
+  fault=$(hosts_without_ranks)
+  mpirun_is_alive || return 0
+  [[ -n $fault && $(failure_record) == "$former" ]] || return 0
+  printf 'error: after %d s not all ranks have started:\n%s\n' "$START_PATIENCE" "$fault" >&2
+  : >"$job/ended-mpirun"
   end_mpirun
 }
 
@@ -135,7 +155,7 @@ run_job() {
   start_mpirun
   watch_failure_record "$former" &
   watcher=$!
-  watch_start &
+  watch_start "$former" &
   start_watcher=$!
   while true; do
     JOB_STATUS=0
