@@ -19,6 +19,7 @@ check_again() {
   HEALTHY=()
   check_hosts "$@"
   compare_programs "$@"
+  check_given_ranks "$(ranks_per_gpu)" "$@"
   declare -A ill=()
   for row in ${FAULTS[@]+"${FAULTS[@]}"}; do ill[${row%%$'\t'*}]=yes; done
   for host in "$@"; do

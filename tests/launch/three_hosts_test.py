@@ -174,9 +174,11 @@ class ThreeHosts(launch_support.LaunchTest):
         save = self.save("killed-launcher")
         launcher = self.start(*self.flags(save, train=["--train_iters", 2000]))
         self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+        began = time.monotonic()
         os.kill(self.launcher_script(), signal.SIGKILL)
         launcher.communicate(timeout=30)
         self.assertEqual(self.cluster.wait_until_idle(15), [])
+        print(f"everything ended {time.monotonic() - began:.1f} s after kill -9 of the launcher")
         for host in self.cluster.hosts:  # nobody is there to do it
             host.run("bash", "-c", "rm -rf /tmp/longhaul-*")
 
@@ -188,6 +190,39 @@ class ThreeHosts(launch_support.LaunchTest):
         self.assertIn("10.77.7.201 slots=4\n10.77.7.202 slots=4\n", output)
         self.assertIn("-n 8", output)
         self.assertFalse(os.path.exists(save))
+
+
+    def test_scripts_for_models_have_their_defaults(self):
+        hosts = ["10.0.8.7", "10.0.8.8", "10.0.8.9", "10.0.8.11"]
+        for script, micro, total, cp, layout in (("Qwen3_32B_agent_sft.sh", 8, 64, 4, "--context_parallel_size 4"),
+                                                 ("Qwen2.5_72B_agent_sft.sh", 4, 32, 8, "longhaul chooses one")):
+            with self.subTest(script):
+                status, output, _ = self.launch(
+                    "--ips", ",".join(hosts), "--ssh_password", "not a secret", "--save", "/path/to/output", "--dataset",
+                    "/path/to/jsonl", "--model", "/path/to/model", "--dry_run", script=script)
+                self.assertEqual(status, 0, output)
+                text = " ".join(output.replace("\\\n", " ").split())
+                self.assertIn(" ".join(f"{host} slots=8" for host in hosts), text)
+                for flags in ("-n 32", f"--micro_bs {micro} --global_bs {total}", layout, "--max_length 64000 --epochs 1",
+                              "--save_interval 50", "--lr 1e-5 --min_lr 1e-6 --lr_warmup_fraction 0.05", "--port 29900",
+                              "--packing true --loss_scale ignore_empty_think --template_mode hf"):
+                    self.assertIn(flags, text)
+                self.assertNotIn("not a secret", output)
+                # What may be left out may be given, too: names with -, values after =.
+                status, output, _ = self.launch(
+                    "--ips", "no-such-host,10.0.8.2", "--save", "/s", "--dataset", "/d",
+                    "--load=/checkpoint", "--dry-run", f"--context-parallel-size={cp}", "--micro_bs=1", script=script)
+                self.assertEqual(status, 2, output)
+                self.assertIn("cannot be resolved", output)
+                status, output, _ = self.launch(
+                    "--ips", "10.0.8.1,10.0.8.2,10.0.8.3,10.0.8.4,10.0.8.5,10.0.8.6,10.0.8.7,10.0.8.8", "--save", "/s",
+                    "--dataset", "/d", "/e", "--load=/checkpoint", "--dry-run", f"--context-parallel-size={cp}",
+                    "--micro_bs=1", "--", "--seed", "3", script=script)
+                self.assertEqual(status, 0, output)
+                text = " ".join(output.replace("\\\n", " ").split())
+                for flags in ("--model /checkpoint --dataset /d /e", f"--context_parallel_size {cp}", "--micro_bs 1",
+                              "--seed 3"):
+                    self.assertIn(flags, text)
 
 
 if __name__ == "__main__":
