@@ -88,12 +88,14 @@ make_virtual_environment() {
 }
 
 say "Packages"
-if [[ $python == yes ]]; then
-  require_packages python3 python3-venv
-else
-  # shellcheck disable=SC2119 # no packages beyond the list
-  require_packages
+packages=()
+if [[ $python == yes ]]; then packages+=(python3 python3-venv); fi
+# The tests of the launchers start sshd and Slurm's daemons themselves. Where an init system runs, these
+# packages would start them for the whole machine: there only its owner installs them.
+if ((EUID == 0)) && [[ ! -d /run/systemd/system ]]; then
+  packages+=(openssh-server openssh-client iproute2 slurm-wlm munge)
 fi
+require_packages ${packages[@]+"${packages[@]}"}
 mkdir -p "$LONGHAUL_ROOT/build"
 if [[ $python == yes && $build_only == no ]]; then
   make_virtual_environment
