@@ -6,6 +6,8 @@
 #include <iostream>
 #include <sstream>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 #include "app/suggestion.h"
 #include "core/error.h"
@@ -33,6 +35,28 @@ void skip_byte_order_mark(std::istream& file) {
   if (file && std::string_view(begin.data(), begin.size()) == kByteOrderMark) return;
   file.clear();
   file.seekg(0);
+}
+
+/// A flag's value, of one of the types that flags have.
+std::string value_text(const boost::any& value) {
+  std::string text;
+  const auto try_type = [&](auto example) {
+    using Type = decltype(example);
+    const auto* const found = boost::any_cast<Type>(&value);
+    if (found == nullptr) return false;
+    if constexpr (std::is_same_v<Type, std::vector<std::string>>) {
+      for (const std::string& part : *found)
+        text += fmt::format("{}{}", text.empty() ? "" : " ", part);
+    } else {
+      text = fmt::format("{}", *found);
+    }
+    return true;
+  };
+  const bool known = try_type(std::string()) || try_type(bool()) || try_type(int()) ||
+                     try_type(unsigned()) || try_type(std::int64_t()) ||
+                     try_type(std::uint64_t()) || try_type(double()) ||
+                     try_type(std::vector<std::string>());
+  return known ? text : fmt::format("(a {})", value.type().name());
 }
 
 /// Is this the bare name of a flag whose value may be left out?
@@ -134,6 +158,12 @@ bool OptionParser::parse(int argc, char** argv) {
     user_error("{}; {}", error.what(), see_help);
   }
   return true;
+}
+
+std::map<std::string, std::string> OptionParser::values() const {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, value] : values_) texts[name] = value_text(value.value());
+  return texts;
 }
 
 bool OptionParser::given(const std::string& name) const {

@@ -3,6 +3,7 @@
 #include <boost/program_options.hpp>
 #include <deque>
 #include <iosfwd>
+#include <map>
 #include <string>
 
 namespace longhaul {
@@ -32,6 +33,8 @@ class OptionParser {
 
   /// Was the flag given by the user (not defaulted)?
   [[nodiscard]] bool given(const std::string& name) const;
+  /// Every flag that has a value, given or default, with the value as text.
+  [[nodiscard]] std::map<std::string, std::string> values() const;
   [[nodiscard]] std::string help() const;
 
  private:

@@ -1,10 +1,8 @@
 // longhaul train: from flags to a finished run. Every start-up phase runs on all ranks together, so
 // that a mistake is reported once and ends all of them.
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "app/backend_factory.h"
@@ -17,6 +15,7 @@
 #include "data/dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
+#include "preflight/preflight.h"
 #include "train/run_lock.h"
 #include "train/trainer.h"
 
@@ -32,19 +31,20 @@ constexpr const char* kSummary =
 // After a kill mpirun takes a few seconds to end the other ranks.
 constexpr std::chrono::seconds kRunEndPatience{20};
 
-/// The model's configuration, and where its tokenizer files are.
+/// The model's configuration, and where its files are.
 struct ModelDirectory {
   ModelConfig config;
+  fs::path weights;  // a Hugging Face directory, or a checkpoint's step_... folder
   fs::path tokenizer;
 };
 
 ModelDirectory open_model(const std::string& path) {
   const fs::path tokenizer = tokenizer_folder(path);
-  if (!is_checkpoint(path)) return {ModelConfig::load(path), tokenizer};
+  if (!is_checkpoint(path)) return {ModelConfig::load(path), path, tokenizer};
   const fs::path step = *find_checkpoint(path);
   const CheckpointReader reader(step);
   const nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(reader.metadata());
-  return {ModelConfig::parse(metadata.at("model").dump(), step.string()), tokenizer};
+  return {ModelConfig::parse(metadata.at("model").dump(), step.string()), step, tokenizer};
 }
 
 /// The checkpoint to continue from, if any.
@@ -66,22 +66,6 @@ std::optional<fs::path> resume_point(const TrainOptions& options) {
   const auto found = find_checkpoint(options.resume);
   if (!found) user_error("--resume {}: holds no complete checkpoint", options.resume);
   return found;
-}
-
-/// Creates the save directory and proves that it can be written to.
-void prepare_save_directory(const fs::path& save) {
-  std::error_code error;
-  fs::create_directories(save, error);
-  const fs::path probe = save / ".write-test";
-  std::FILE* file = error ? nullptr : std::fopen(probe.c_str(), "w");
-  if (file == nullptr) {
-    user_error(
-        "--save {}: cannot be written to ({}); choose another directory or change its "
-        "permissions",
-        save.string(), error ? error.message() : std::string(std::strerror(errno)));
-  }
-  std::fclose(file);
-  fs::remove(probe, error);
 }
 
 /// The same path on all ranks, found by rank 0.
@@ -112,22 +96,27 @@ void continue_branch(const fs::path& resume, const fs::path& save, const Log& lo
 int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator) {
   TrainOptions options;
   bool help = false;
+  std::map<std::string, std::string> flags;
   coordinator.together([&] {
     OptionParser parser("train --model DIR --dataset FILE --save DIR [flags]", kSummary);
     add_train_flags(parser, options);
     if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
     help = !parser.parse(argc, argv);
-    if (!help) options.validate();
+    if (help) return;
+    options.validate();
+    flags = parser.values();
   });
   if (help) return kExitSuccess;
 
   const Log log(coordinator.rank(), coordinator.host());
+  preflight::Preflight preflight(mpi.world(), coordinator, options, flags, log);
+  preflight.check_hosts();
   ModelDirectory model;
   LayoutAdvice advice;
   std::optional<ProcessGrid> grid;
   std::optional<ParameterTable> table;
   std::optional<RowEncoder> encoder;
-  coordinator.together([&] {
+  const bool opened = preflight.attempt("model and layout", [&] {
     model = open_model(options.model);
     advice = choose_layout(coordinator.size(), options.tensor_model_parallel_size,
                            options.context_parallel_size, model.config);
@@ -141,10 +130,22 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
           "not belong together",
           options.model, needed - 1, model.config.vocab_size);
     }
-    if (coordinator.rank() == 0) prepare_save_directory(options.save);
   });
+  if (opened) preflight.check_model(model.weights, model.tokenizer, model.config, *table);
+  preflight.require_passed();
   if (!advice.reason.empty()) log.info("{}", advice.reason);
   const std::unique_ptr<Backend> backend = make_backend(options, coordinator, log);
+  Communicators comms = make_communicators(*backend, mpi.world(), coordinator, *grid, options, log);
+  poll_communication(*backend, comms);
+  try {
+    preflight.check_devices(*backend, comms, *grid, *table);
+    preflight.finish();
+  } catch (...) {
+    abandon_communication(*backend, comms);
+    throw;
+  }
+  if (options.preflight_only) return kExitSuccess;
+
   const RunLock lock(options.save, coordinator, log, kRunEndPatience);
   const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
 
@@ -156,8 +157,6 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     if (coordinator.rank() == 0) copy_tokenizer_files(model.tokenizer, copy);
   });
 
-  Communicators comms = make_communicators(*backend, mpi.world(), coordinator, *grid, options, log);
-  poll_communication(*backend, comms);
   Runtime runtime{*grid,
                   *backend,
                   comms,

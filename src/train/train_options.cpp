@@ -50,6 +50,12 @@ void TrainOptions::validate() const {
   check_flag_at_least("save_total_limit", save_total_limit, 0);
   check_flag_at_least("eval_interval", eval_interval, 0);
   check_flag_at_least("log_interval", log_interval, 1);
+  if (preflight != "full" && preflight != "quick" && preflight != "off") {
+    user_error("--preflight {}: choose full, quick or off", preflight);
+  }
+  if (preflight_only && preflight == "off") {
+    user_error("--preflight_only and --preflight off exclude each other: keep one");
+  }
   if (port < 1 || port > 65535) user_error("--port {}: must be between 1 and 65535", port);
 }
 
