@@ -42,6 +42,28 @@ std::optional<std::int64_t> checkpoints_at_once(const CheckpointPlan& plan) {
   return plan.coming ? std::min(room, *plan.coming) : room;
 }
 
+namespace {
+
+/// What is short, for `count` checkpoints to come.
+std::string shortage(const CheckpointPlan& plan, std::int64_t free, std::int64_t count,
+                     const std::string& save) {
+  const std::string each = format_bytes(plan.bytes_each);
+  const std::int64_t fit = free / plan.bytes_each;
+  std::string text = fmt::format("--save {}: {} free, ", save, format_bytes(free));
+  if (fit > 0) {
+    text += fmt::format("room for {} checkpoint{} of {}, there will be {} more", fit, plural(fit),
+                        each, count);
+  } else if (plan.next_step > 0) {
+    text += fmt::format("the checkpoint of step {} takes {}", plan.next_step, each);
+  } else {
+    text += fmt::format("one checkpoint takes {}", each);
+  }
+  if (!plan.newest.empty()) text += fmt::format("; {} stays the latest", plan.newest);
+  return text;
+}
+
+}  // namespace
+
 Verdict judge_disk(const std::vector<Seen<DiskFact>>& all, const CheckpointPlan& plan,
                    const std::string& save) {
   Verdict verdict;
@@ -53,23 +75,18 @@ Verdict judge_disk(const std::vector<Seen<DiskFact>>& all, const CheckpointPlan&
     if (free < 0) continue;
     if (least < 0 || free < least) least = free;
     const std::int64_t fit = free / plan.bytes_each;
-    const std::string space = fmt::format("--save {}: {} free", save, format_bytes(free));
-    if (needed.value_or(1) > fit) {
-      const std::int64_t count = needed.value_or(1);
-      verdict.fail(one,
-                   count == 1
-                       ? fmt::format("{}, one checkpoint takes {}", space, each)
-                       : fmt::format("{}, room for {} checkpoint{} of {}; there will be {} more",
-                                     space, fit, plural(fit), each, count),
+    const std::int64_t count = needed.value_or(1);
+    if (count > fit) {
+      verdict.fail(one, shortage(plan, free, count, save),
                    plan.limit == 0 && count > 1 && fit >= 2
-                       ? fmt::format("free space there, choose another --save, or keep fewer with "
-                                     "--save_total_limit {}",
+                       ? fmt::format("free space there, choose another --save, or keep fewer "
+                                     "with --save_total_limit {}",
                                      fit - 1)
                        : std::string("free space there or choose another --save"));
     } else if (!needed && fit < kFew) {
       verdict.warn(one,
-                   fmt::format("{}, room for {} checkpoint{} of {}; all are kept", space, fit,
-                               plural(fit), each),
+                   fmt::format("--save {}: {} free, room for {} checkpoint{} of {}; all are kept",
+                               save, format_bytes(free), fit, plural(fit), each),
                    "free space there, choose another --save, or keep fewer with "
                    "--save_total_limit");
     }

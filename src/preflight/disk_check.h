@@ -22,6 +22,8 @@ struct CheckpointPlan {
   std::optional<std::int64_t> coming;  // checkpoints still to be written, when that is known
   int limit = 0;                       // --save_total_limit; 0: all are kept
   int existing = 0;                    // complete checkpoints that are there now
+  std::int64_t next_step = 0;          // of the next one, where `coming` is known
+  std::string newest;                  // folder of the newest that is there; empty: none
 };
 
 /// How many checkpoints a run of `steps` steps writes that goes on after step `done`: one each

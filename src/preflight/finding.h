@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ std::string rank_ranges(std::vector<int> ranks);
 /// the end of the first sentence, else at the last "; ". The second part is empty when there is
 /// neither.
 std::pair<std::string, std::string> split_advice(std::string_view text);
+
+/// A width at which the rows of finding_table() are single lines, but for hosts and many ranks.
+inline constexpr std::size_t kNoWrapping = static_cast<std::size_t>(-1);
 
 /// The findings as one table of severity, host, ranks, what and remedy, at most `width` columns
 /// where words allow it, failures first. Findings that differ in rank and host alone are one row.

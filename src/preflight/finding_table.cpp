@@ -123,14 +123,22 @@ std::string finding_table(const std::vector<Finding>& findings, std::size_t widt
   for (const auto& row : cells) {
     for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], widest(row[i]));
   }
-  const std::size_t fixed = widths[0] + widths[1] + widths[2] + 4 * kGap + 1;
-  const std::size_t room =
-      std::max(2 * kNarrowestText, width > fixed ? width - fixed : std::size_t{0});
-  widths[3] = static_cast<std::size_t>(static_cast<double>(room) * kShareOfWhat);
-  widths[4] = room - widths[3];
+  if (width == kNoWrapping) {
+    widths[3] = widths[4] = kNoWrapping;
+  } else {
+    const std::size_t fixed = widths[0] + widths[1] + widths[2] + 4 * kGap + 1;
+    const std::size_t room =
+        std::max(2 * kNarrowestText, width > fixed ? width - fixed : std::size_t{0});
+    widths[3] = static_cast<std::size_t>(static_cast<double>(room) * kShareOfWhat);
+    widths[4] = room - widths[3];
+  }
   for (std::size_t i = 0; i < rows.size(); ++i) {
     cells[i + 1][3] = wrap(rows[i].first.what, widths[3]);
     cells[i + 1][4] = wrap(rows[i].first.remedy, widths[4]);
+  }
+  for (const std::size_t column : {std::size_t{3}, std::size_t{4}}) {
+    widths[column] = 0;
+    for (const auto& row : cells) widths[column] = std::max(widths[column], widest(row[column]));
   }
   std::string text = draw(cells.front(), widths);
   text += " " + std::string(std::accumulate(widths.begin(), widths.end(), 4 * kGap), '-') + "\n";

@@ -1,5 +1,6 @@
 #include "preflight/preflight.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <system_error>
 
@@ -36,11 +37,10 @@ Mode mode_of(const std::string& text) {
   return text == "quick" ? Mode::quick : Mode::full;  // validate() refuses anything else
 }
 
-/// Columns of a table on `out`: those of the terminal; in a file lines may be long.
+/// Columns of a table on `out`: those of the terminal; in a file lines stay whole, for grep.
 std::size_t table_width(std::FILE* out) {
-  constexpr int kWidthOfFiles = 140;
   const ConsoleStyle style = detect_console_style(out);
-  return static_cast<std::size_t>(style.mode == ConsoleMode::live ? style.width : kWidthOfFiles);
+  return style.mode == ConsoleMode::live ? static_cast<std::size_t>(style.width) : kNoWrapping;
 }
 
 /// If any rank wants checks, all take part: else a difference in this very flag would be a hang.
@@ -169,9 +169,12 @@ void Preflight::check_disk(const ParameterTable& table) {
       [&](const auto& all) {
         const std::vector<CompleteStep> steps = complete_steps(options_.save);
         plan.existing = static_cast<int>(steps.size());
+        if (!steps.empty()) plan.newest = steps.front().path.filename().string();
         if (options_.train_iters) {
-          plan.coming = checkpoints_to_come(*options_.train_iters, options_.save_interval,
-                                            step_to_resume(options_.resume, steps));
+          const std::int64_t done = step_to_resume(options_.resume, steps);
+          const std::int64_t interval = options_.save_interval;
+          plan.coming = checkpoints_to_come(*options_.train_iters, interval, done);
+          plan.next_step = std::min((done / interval + 1) * interval, *options_.train_iters);
         }
         return judge_disk(all, plan, options_.save);
       });

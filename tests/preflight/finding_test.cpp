@@ -52,6 +52,16 @@ TEST(FindingTable, CountsHostsBeyondAFew) {
   EXPECT_FALSE(contains(text, "node7")) << text;
 }
 
+TEST(FindingTable, KeepsLinesWholeInFiles) {
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += "word" + std::to_string(i) + " ";
+  const std::string text = finding_table({{Severity::failure, 0, "node", words + "end", "do it"},
+                                          {Severity::failure, 1, "b", "x", "y"}},
+                                         kNoWrapping);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4) << text;
+  EXPECT_TRUE(contains(text, words + "end  do it\n")) << text;
+}
+
 TEST(FindingTable, WrapsAtWordsAndKeepsLongOnes) {
   const std::string path = "/a/very/long/path/" + std::string(60, 'x') + "/rows.jsonl";
   std::string words;
