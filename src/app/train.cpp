@@ -24,10 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSummary =
-    "Fine-tunes all parameters of a Qwen2.5 or Qwen3 model on conversations. Start one process a "
-    "rank with mpirun or srun; the same command again continues from the newest checkpoint.";
-
 // After a kill mpirun takes a few seconds to end the other ranks.
 constexpr std::chrono::seconds kRunEndPatience{20};
 
@@ -98,8 +94,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   bool help = false;
   std::map<std::string, std::string> flags;
   coordinator.together([&] {
-    OptionParser parser("train --model DIR --dataset FILE --save DIR [flags]", kSummary);
-    add_train_flags(parser, options);
+    OptionParser parser = make_train_parser(options);
     if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
     help = !parser.parse(argc, argv);
     if (help) return;
@@ -191,6 +186,11 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
 }  // namespace
 
 int run_train(int argc, char** argv) {
+  if (asks_for_description(argc, argv)) {  // which needs no MPI
+    TrainOptions options;
+    make_train_parser(options).parse(argc, argv);
+    return kExitSuccess;
+  }
   return run_mpi_command("train", [&](const MpiRuntime& mpi, Coordinator& coordinator) {
     return train(argc, argv, mpi, coordinator);
   });

@@ -137,8 +137,9 @@ std::string finding_table(const std::vector<Finding>& findings, std::size_t widt
     cells[i + 1][4] = wrap(rows[i].first.remedy, widths[4]);
   }
   for (const std::size_t column : {std::size_t{3}, std::size_t{4}}) {
-    widths[column] = 0;
-    for (const auto& row : cells) widths[column] = std::max(widths[column], widest(row[column]));
+    std::size_t used = 0;
+    for (const auto& row : cells) used = std::max(used, widest(row[column]));
+    widths[column] = std::min(widths[column], used);
   }
   std::string text = draw(cells.front(), widths);
   text += " " + std::string(std::accumulate(widths.begin(), widths.end(), 4 * kGap), '-') + "\n";
