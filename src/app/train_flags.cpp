@@ -63,9 +63,9 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   start.value("preflight", &o.preflight, "full|quick|off",
               "check hosts, files, memory and disk before anything is loaded; quick: without the "
               "bandwidth between ranks; off: not at all");
-  start.value("preflight_only", &o.preflight_only, "true|false",
-              "stop after these checks: exit code 0 when the run could start, else 2; nothing is "
-              "left in SAVE");
+  start.toggle("preflight_only", &o.preflight_only,
+               "stop after these checks: exit code 0 when the run could start, else 2; nothing is "
+               "left in SAVE");
 
   FlagGroup files(parser, "Checkpoints and logs");
   files.plain("save", &o.save, "DIR", "directory for checkpoints and logs");

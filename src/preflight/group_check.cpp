@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "core/error.h"
 #include "core/stopwatch.h"
@@ -115,18 +116,19 @@ GroupSpeeds measure_groups(Backend& backend, Coordinator& coordinator,
   GroupSpeeds speeds;
   if (groups.empty()) return speeds;
   const std::int64_t most = backend.memory_is_host() ? kMostHostBytes : kMostBytes;
-  const Buffer buffer(backend, most);
+  std::optional<Buffer> buffer;
+  coordinator.together([&] { buffer.emplace(backend, most); });  // else others wait for ever
   for (const NamedGroup& group : groups) {
-    one_call(backend, group, buffer.get(), kFirstBytes);  // connects
+    one_call(backend, group, buffer->get(), kFirstBytes);  // connects
     std::int64_t bytes = kFirstBytes;
     coordinator.barrier();
-    while (slowest(coordinator, one_call(backend, group, buffer.get(), bytes)) < kSecondsACall &&
+    while (slowest(coordinator, one_call(backend, group, buffer->get(), bytes)) < kSecondsACall &&
            bytes < most) {
       bytes *= 4;
     }
     GroupSpeed speed{group.name, group.ranks, static_cast<double>(bytes), 0.0};
     for (int call = 0; call < kCalls; ++call) {
-      const double seconds = one_call(backend, group, buffer.get(), bytes);
+      const double seconds = one_call(backend, group, buffer->get(), bytes);
       if (call == 0 || seconds < speed.seconds) speed.seconds = seconds;
     }
     speeds.push_back(std::move(speed));

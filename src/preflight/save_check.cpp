@@ -24,6 +24,11 @@ std::string random_id() {
   return fmt::format("{:08x}{:08x}", device(), device());
 }
 
+/// Bytes of a path need not be UTF-8, which JSON insists on.
+std::string encode(const SaveFact& fact) {
+  return nlohmann::json(fact).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 /// Reading a folder makes network file systems ask the server what is in it.
 void refresh(const fs::path& folder) {
   DIR* const directory = ::opendir(folder.c_str());
@@ -91,6 +96,7 @@ bool SaveProbe::appears(int rank, std::chrono::steady_clock::time_point deadline
   }
 }
 
+// Between the first and the last collective call nothing may throw on one rank alone.
 std::vector<SaveFact> SaveProbe::look() {
   const bool first = coordinator_.rank() == 0;
   id_ = coordinator_.broadcast(first ? random_id() : "", 0);
@@ -98,7 +104,7 @@ std::vector<SaveFact> SaveProbe::look() {
   if (first) {
     try {
       make_folders();
-    } catch (const UserError& error) {
+    } catch (const std::exception& error) {
       mine.cannot_write = error.what();
     }
     if (mine.cannot_write.empty()) write_own(mine);
@@ -113,8 +119,7 @@ std::vector<SaveFact> SaveProbe::look() {
   }
   mine.exists = fs::is_directory(save_, none);
   mine.mount = mount_of(save_);
-  if (mine.exists) mine.free_bytes = free_bytes(save_);
-  const std::vector<std::string> all = coordinator_.gather(nlohmann::json(mine).dump(), 0);
+  const std::vector<std::string> all = coordinator_.gather(encode(mine), 0);
 
   std::vector<SaveFact> facts(static_cast<std::size_t>(coordinator_.size()));
   facts[static_cast<std::size_t>(coordinator_.rank())] = mine;

@@ -18,10 +18,9 @@ struct SaveFact {
   bool exists = false;          // here
   bool sees_rank_0 = false;     // what rank 0 has written
   bool seen_by_rank_0 = false;  // known to rank 0 alone, of every rank
-  std::int64_t free_bytes = 0;  // of the file system that it is on here
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SaveFact, mount, cannot_write, exists, sees_rank_0,
-                                   seen_by_rank_0, free_bytes)
+                                   seen_by_rank_0)
 
 /// Finds out whether all ranks write into one and the same directory: rank 0 makes it and leaves a
 /// file, everyone looks for that and leaves one, rank 0 looks for all of these. All files are

@@ -93,7 +93,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("train", "--backend", "=", "cu"), ["cuda"])
         self.assertEqual(self.complete("train", "--backend", "="), ["auto", "cpu", "cuda"])
         self.assertEqual(self.complete("train", "--preflight", ""), ["full", "quick", "off"])
-        self.assertEqual(self.complete("train", "--preflight_only", ""), ["true", "false"])
+        self.assertEqual(self.complete("train", "--deterministic", "t"), ["true"])
         self.assertEqual(self.complete("train", "--lr", ""), [])
         self.assertEqual(self.complete("train", "--chat_template", "qwen2"), ["qwen2.5", "qwen2.5-base"])
         self.assertEqual(self.complete("export", "--dtype", "f"), ["float16", "float32"])

@@ -330,7 +330,7 @@ class Alone(harness.ProgramTest):
     """What needs no namespaces."""
 
     def test_one_process(self):
-        result = harness.run("train", *self.train_flags(self.path("alone"), preflight_only="true"))
+        result = harness.run("train", "--preflight_only", *self.train_flags(self.path("alone")))
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("1 rank on 1 host", result.stdout)
         self.assertFalse(os.path.exists(self.path("alone")))
