@@ -80,9 +80,8 @@ void judge_kind(const std::string& name, const std::vector<Group>& groups, doubl
   std::vector<double> speeds;
   for (const Group& group : groups) speeds.push_back(group.speed.bus_bandwidth());
   const auto [least, most] = std::minmax_element(speeds.begin(), speeds.end());
-  const std::string range = rate(*least) == rate(*most)
-                                ? rate(*most)
-                                : fmt::format("{} to {}", rate(*least), rate(*most));
+  std::string range = rate(*most);
+  if (rate(*least) != range) range = fmt::format("{} to {}", rate(*least), range);
   verdict.summary += fmt::format("{}{} {}", verdict.summary.empty() ? "" : ", ", name, range);
   verdict.details.push_back(fmt::format("{}: {} group{} of {} ranks, {}", name, groups.size(),
                                         groups.size() == 1 ? "" : "s",

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <system_error>
 
-#include "checkpoint/naming.h"
+#include "checkpoint/reader.h"
 #include "checkpoint/save_directory.h"
 #include "comm/mpi_communicator.h"
 #include "comm/named_groups.h"
@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // How long a network file system may take to show what another host has written.
-constexpr std::chrono::seconds kSavePatience{5};
+constexpr std::chrono::seconds kPatience{5};
 
 Mode mode_of(const std::string& text) {
   if (text == "off") return Mode::off;
@@ -80,17 +80,21 @@ void Preflight::check_hosts() {
         return compare_clocks(coordinator_, world);
       },
       judge_clocks);
-  const bool cuda = LONGHAUL_HAS_CUDA && options_.backend != "cpu";
+  GpusFact gpus;
+  checks_.run<GpusFact>(
+      "GPUs", [&] { return gpus = look_at_gpus(); },
+      [&](const auto& all) { return judge_gpus(all, options_.backend, options_.ranks_per_gpu); });
+  computes_on_gpus_ =
+      options_.backend != "cpu" && gpus.built_with_cuda && gpus.cuda_problem.empty();
   checks_.run<SharedMemoryFact>(
-      "shared memory", [&] { return look_at_shared_memory(coordinator_.local_size()); },
-      [&](const auto& all) {
-        return judge_shared_memory(all, cuda ? SharedMemoryUser::nccl : SharedMemoryUser::open_mpi);
-      });
-  checks_.run<GpusFact>("GPUs", look_at_gpus, [&](const auto& all) {
-    return judge_gpus(all, options_.backend, options_.ranks_per_gpu);
-  });
+      "shared memory",
+      [&] { return look_at_shared_memory(coordinator_.local_size(), computes_on_gpus_); },
+      judge_shared_memory);
   check_data_files();
-  check_save_directory();
+  check_directory("save directory", "--save", options_.save);
+  if (!options_.token_cache_dir.empty()) {
+    check_directory("token cache", "--token_cache_dir", options_.token_cache_dir);
+  }
 }
 
 void Preflight::check_data_files() {
@@ -109,19 +113,19 @@ void Preflight::check_data_files() {
       [](const auto& all) { return judge_files(all, "data file", Times::compared); });
 }
 
-void Preflight::check_save_directory() {
-  save_ = std::make_unique<SaveProbe>(coordinator_, options_.save, kSavePatience);
-  std::vector<SaveFact> facts;
-  checks_.run<SaveFact>(
-      "save directory",
+void Preflight::check_directory(const char* name, const char* flag, const fs::path& directory) {
+  probes_.push_back(std::make_unique<DirectoryProbe>(coordinator_, directory, kPatience));
+  std::vector<DirectoryFact> facts;
+  checks_.run<DirectoryFact>(
+      name,
       [&] {
-        facts = save_->look();
+        facts = probes_.back()->look();
         return facts[static_cast<std::size_t>(coordinator_.rank())];
       },
-      [&](std::vector<Seen<SaveFact>> all) {
+      [&](std::vector<Seen<DirectoryFact>> all) {
         // What rank 0 sees of the others came to it alone.
         for (auto& one : all) one.fact = facts[static_cast<std::size_t>(one.rank)];
-        return judge_save(all, options_.save);
+        return judge_directory(all, fmt::format("{} {}", flag, directory.string()));
       });
 }
 
@@ -144,6 +148,7 @@ void Preflight::check_model(const fs::path& weights, const fs::path& tokenizer,
         return facts;
       },
       [](const auto& all) { return judge_files(all, "model file", Times::ignored); });
+  check_resumed_files();
   checks_.run<Settings>(
       "model", [&] { return comparable_model_config(config.json); },
       [&](const auto& all) {
@@ -154,9 +159,23 @@ void Preflight::check_model(const fs::path& weights, const fs::path& tokenizer,
   check_disk(table);
 }
 
+void Preflight::check_resumed_files() {
+  if (options_.resume == "auto" || options_.resume == "none") return;
+  checks_.run<FileFacts>(
+      "resumed files",
+      [&] {
+        FileFacts facts;
+        // When there is none on any rank, resuming itself will say so.
+        const auto step = find_checkpoint(options_.resume);
+        if (!step) return facts;
+        for (const fs::path& file : model_files(*step, *step)) facts.push_back(look_at_file(file));
+        return facts;
+      },
+      [](const auto& all) { return judge_files(all, "checkpoint file", Times::ignored); });
+}
+
 void Preflight::check_disk(const ParameterTable& table) {
-  // fp32 weights on the CPU, bf16 on GPUs: before the backend is there, the smaller.
-  const DType weights = LONGHAUL_HAS_CUDA && options_.backend != "cpu" ? DType::bf16 : DType::f32;
+  const DType weights = computes_on_gpus_ ? DType::bf16 : DType::f32;
   CheckpointPlan plan;
   plan.bytes_each = checkpoint_bytes(table.tensors(), weights);
   plan.limit = options_.save_total_limit;
@@ -184,7 +203,6 @@ void Preflight::require_passed() {
   if (off() || !checks_.failed()) return;
   std::string text;
   if (coordinator_.rank() == 0) {
-    if (save_) save_->remove_made_folders();
     text = failure_text(checks_.findings(), table_width(stderr));
   }
   throw CollectiveError(coordinator_.broadcast(std::move(text), 0), coordinator_.rank() == 0,
@@ -219,10 +237,12 @@ void Preflight::check_devices(Backend& backend, const Communicators& comms, cons
 void Preflight::finish() {
   if (off()) return;
   require_passed();
+  if (!options_.preflight_only) {
+    for (const auto& probe : probes_) probe->keep_folders();
+  }
   if (coordinator_.rank() != 0) return;
   const std::vector<Finding> findings = checks_.findings();
   if (options_.preflight_only) {
-    if (save_) save_->remove_made_folders();
     fmt::print("{}", check_lines(checks_.results()));
     if (!findings.empty()) fmt::print("\n{}", finding_table(findings, table_width(stdout)));
     std::fflush(stdout);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "comm/coordinator.h"
@@ -17,7 +18,7 @@
 #include "model/model_config.h"
 #include "model/parameter_table.h"
 #include "preflight/check_list.h"
-#include "preflight/save_check.h"
+#include "preflight/directory_check.h"
 #include "train/train_options.h"
 
 namespace longhaul::preflight {
@@ -35,12 +36,13 @@ class Preflight {
   Preflight(MPI_Comm world, Coordinator& coordinator, const TrainOptions& options,
             const std::map<std::string, std::string>& flags, const Log& log);
 
-  /// Program, flags, hosts, clocks, /dev/shm, GPUs, data files, save directory.
+  /// Hosts, program, flags, clocks, GPUs, /dev/shm, data files, save directory, token cache.
   void check_hosts();
   /// Work that must succeed on every rank: what fails is collected like the rest. Returns whether
   /// it did.
   bool attempt(const char* name, const std::function<void()>& work);
-  /// Model files, the model's configuration, disk for checkpoints. weights, tokenizer: folders.
+  /// Model files, those to resume from, the model's configuration, disk for checkpoints. weights,
+  /// tokenizer: folders.
   void check_model(const std::filesystem::path& weights, const std::filesystem::path& tokenizer,
                    const ModelConfig& config, const ParameterTable& table);
   /// Throws when anything has failed so far.
@@ -55,7 +57,8 @@ class Preflight {
  private:
   [[nodiscard]] bool off() const { return mode_ == Mode::off; }
   void check_data_files();
-  void check_save_directory();
+  void check_directory(const char* name, const char* flag, const std::filesystem::path& directory);
+  void check_resumed_files();
   void check_disk(const ParameterTable& table);
 
   MPI_Comm world_;
@@ -65,7 +68,8 @@ class Preflight {
   const Log& log_;
   Mode mode_;
   CheckList checks_;
-  std::unique_ptr<SaveProbe> save_;
+  std::vector<std::unique_ptr<DirectoryProbe>> probes_;
+  bool computes_on_gpus_ = false;  // this rank, as far as it can be known
 };
 
 }  // namespace longhaul::preflight

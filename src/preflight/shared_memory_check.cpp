@@ -18,9 +18,10 @@ constexpr std::int64_t kNcclBytes = std::int64_t{32} << 20;
 
 }  // namespace
 
-SharedMemoryFact look_at_shared_memory(int local_ranks) {
+SharedMemoryFact look_at_shared_memory(int local_ranks, bool nccl) {
   SharedMemoryFact fact;
   fact.local_ranks = local_ranks;
+  fact.nccl = nccl;
   struct statvfs status {};
   if (::statvfs(kFolder, &status) != 0) return fact;
   const auto unit = static_cast<std::int64_t>(status.f_frsize);
@@ -29,14 +30,12 @@ SharedMemoryFact look_at_shared_memory(int local_ranks) {
   return fact;
 }
 
-Verdict judge_shared_memory(const std::vector<Seen<SharedMemoryFact>>& all, SharedMemoryUser user) {
+Verdict judge_shared_memory(const std::vector<Seen<SharedMemoryFact>>& all) {
   Verdict verdict;
-  const bool nccl = user == SharedMemoryUser::nccl;
-  const std::int64_t each = kOpenMpiBytes + (nccl ? kNcclBytes : 0);
   std::int64_t least = -1;
   for (const auto& one : all) {
     const SharedMemoryFact& fact = one.fact;
-    const std::int64_t needed = each * fact.local_ranks;
+    const std::int64_t needed = (kOpenMpiBytes + (fact.nccl ? kNcclBytes : 0)) * fact.local_ranks;
     if (fact.free_bytes >= 0 && (least < 0 || fact.free_bytes < least)) least = fact.free_bytes;
     if (fact.local_ranks == 1 || fact.free_bytes >= needed) continue;
     if (fact.free_bytes < 0) {
@@ -49,7 +48,7 @@ Verdict judge_shared_memory(const std::vector<Seen<SharedMemoryFact>>& all, Shar
         one,
         fmt::format("/dev/shm: {} of {} free; {} ranks of this host need {} for {}",
                     format_bytes(fact.free_bytes), format_bytes(fact.total_bytes), fact.local_ranks,
-                    format_bytes(needed), nccl ? "Open MPI and NCCL" : "Open MPI"),
+                    format_bytes(needed), fact.nccl ? "Open MPI and NCCL" : "Open MPI"),
         "remove what ended programs have left there (ls -l /dev/shm), or make it larger "
         "(mount -o remount,size=8G /dev/shm; docker run --shm-size=8g)");
   }

@@ -12,7 +12,7 @@ import harness
 WRAPPER = os.path.join(harness.ROOT, "tests/app/own_host.sh")
 # Ranks with a /dev/shm of their own cannot exchange data through it.
 WITHOUT_SHARED_MEMORY = {"OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": "lo"}
-CHECKS = ["hosts", "program", "flags", "clocks", "shared memory", "GPUs", "data files", "save directory",
+CHECKS = ["hosts", "program", "flags", "clocks", "GPUs", "shared memory", "data files", "save directory",
           "model and layout", "model files", "model", "disk", "memory", "all-reduce"]
 
 
@@ -200,6 +200,24 @@ class Preflight(PreflightCase):
                      f"mount -o remount,ro,bind {self.save}")
         self.assert_row(self.only_row(), what=["--save", "Read-only file system"], remedy=["writable"])
         self.assertEqual(os.listdir(self.save), [])
+
+    def test_token_cache_that_is_not_shared(self):
+        cache = self.path("cache-parent")
+        os.makedirs(cache, exist_ok=True)
+        self.on_rank(1, f"mount -t tmpfs tmpfs {cache}")
+        row = self.only_row(token_cache_dir=os.path.join(cache, "tokens"))
+        self.assert_row(row, what=["--token_cache_dir", "not shared"], remedy=["share"])
+        self.assertEqual(os.listdir(cache), [])
+
+    def test_a_checkpoint_to_resume_that_is_on_the_first_host_only(self):
+        first = self.path("resume-from")
+        self.assert_trained(self.train(first, train_iters=3))
+        self.on_rank(1, f"mount -t tmpfs tmpfs {first}")
+        rows = self.refused(resume=os.path.join(first, "step_00000003"))
+        self.assertEqual({(row["host"], row["ranks"]) for row in rows}, {("node1", "1")}, rows)
+        self.assertTrue(any("index.h5" in row["what"] and "node0" in row["remedy"] for row in rows), rows)
+        result = self.start(2, resume=self.path("nowhere"), preflight_only=None)
+        self.assert_refused(result, "--resume", "nowhere")
 
     def test_too_little_disk(self):
         os.mkdir(self.save)

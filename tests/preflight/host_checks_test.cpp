@@ -73,17 +73,15 @@ TEST(JudgeClocks, WarnsThenFails) {
 
 TEST(JudgeSharedMemory, EveryRankOfAHostNeedsSome) {
   constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
-  const auto with = [&](std::int64_t free, int ranks) {
-    return seen<SharedMemoryFact>({{free, 64 * kMebibyte, ranks}});
+  const auto with = [&](std::int64_t free, int ranks, bool nccl = false) {
+    return judge_shared_memory(seen<SharedMemoryFact>({{free, 64 * kMebibyte, ranks, nccl}}));
   };
-  const auto mpi = SharedMemoryUser::open_mpi;
-  EXPECT_EQ(places(judge_shared_memory(with(32 * kMebibyte, 8), mpi)), "");
-  EXPECT_EQ(places(judge_shared_memory(with(31 * kMebibyte, 8), mpi)), "failure 0 a");
-  EXPECT_EQ(places(judge_shared_memory(with(64 * kMebibyte, 8), SharedMemoryUser::nccl)),
-            "failure 0 a");
-  EXPECT_EQ(places(judge_shared_memory(with(0, 1), mpi)), "");
-  EXPECT_EQ(places(judge_shared_memory(with(-1, 2), mpi)), "failure 0 a");
-  const SharedMemoryFact here = look_at_shared_memory(1);
+  EXPECT_EQ(places(with(32 * kMebibyte, 8)), "");
+  EXPECT_EQ(places(with(31 * kMebibyte, 8)), "failure 0 a");
+  EXPECT_EQ(places(with(64 * kMebibyte, 8, true)), "failure 0 a");
+  EXPECT_EQ(places(with(0, 1)), "");
+  EXPECT_EQ(places(with(-1, 2)), "failure 0 a");
+  const SharedMemoryFact here = look_at_shared_memory(1, false);
   EXPECT_LE(here.free_bytes, here.total_bytes);
 }
 

@@ -8,8 +8,8 @@
 #include "compute/cpu/cpu_backend.h"
 #include "core/error.h"
 #include "preflight/clock_check.h"
+#include "preflight/directory_check.h"
 #include "preflight/group_check.h"
-#include "preflight/save_check.h"
 #include "preflight_test_support.h"
 
 namespace longhaul::preflight {
@@ -106,21 +106,24 @@ TEST_F(Ranks, OneDirectoryForAllOrOneForEach) {
   namespace fs = std::filesystem;
   const std::string name = coordinator_->broadcast(
       (fs::temp_directory_path() / fmt::format("longhaul-save-{}", ::getpid())).string(), 0);
-  SaveProbe probe(*coordinator_, fs::path(name) / "run", std::chrono::seconds(2));
-  const std::vector<SaveFact> shared = probe.look();
+  {
+    DirectoryProbe probe(*coordinator_, fs::path(name) / "run", std::chrono::seconds(2));
+    const std::vector<DirectoryFact> shared = probe.look();
+    if (rank_ == 0) {
+      for (const DirectoryFact& fact : shared) EXPECT_TRUE(fact.sees_rank_0 && fact.seen_by_rank_0);
+      EXPECT_TRUE(fs::is_empty(fs::path(name) / "run"));
+    }
+  }
   if (rank_ == 0) {
-    for (const SaveFact& fact : shared) EXPECT_TRUE(fact.sees_rank_0 && fact.seen_by_rank_0);
-    EXPECT_TRUE(fs::is_empty(fs::path(name) / "run"));
-    probe.remove_made_folders();
     EXPECT_FALSE(fs::exists(name));
   }
   coordinator_->barrier();
   const fs::path own = fmt::format("{}-{}", name, rank_);
   fs::create_directory(own);
-  SaveProbe apart(*coordinator_, own, std::chrono::milliseconds(100));
-  const std::vector<SaveFact> facts = apart.look();
+  DirectoryProbe apart(*coordinator_, own, std::chrono::milliseconds(100));
+  const std::vector<DirectoryFact> facts = apart.look();
   for (int rank = 1; rank < size_ && rank_ == 0; ++rank) {
-    const SaveFact& fact = facts[static_cast<std::size_t>(rank)];
+    const DirectoryFact& fact = facts[static_cast<std::size_t>(rank)];
     EXPECT_TRUE(fact.exists) << rank;
     EXPECT_FALSE(fact.sees_rank_0) << rank;
     EXPECT_FALSE(fact.seen_by_rank_0) << rank;

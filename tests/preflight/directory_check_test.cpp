@@ -1,4 +1,4 @@
-#include "preflight/save_check.h"
+#include "preflight/directory_check.h"
 
 #include <gtest/gtest.h>
 
@@ -13,26 +13,26 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kPatience{50};
 
-SaveFact good() { return {"nfs4 server:/x", "", true, true, true}; }
+DirectoryFact good() { return {"nfs4 server:/x", "", true, true, true}; }
 
-TEST(JudgeSave, SharedAndWritable) {
-  const Verdict verdict = judge_save(seen<SaveFact>({good(), good()}), "run");
+TEST(JudgeDirectory, SharedAndWritable) {
+  const Verdict verdict = judge_directory(seen<DirectoryFact>({good(), good()}), "--save run");
   EXPECT_EQ(places(verdict), "");
-  EXPECT_EQ(verdict.summary, "run is shared (nfs4 server:/x)");
+  EXPECT_EQ(verdict.summary, "--save run is shared (nfs4 server:/x)");
 }
 
-TEST(JudgeSave, NamesWhatIsDifferent) {
-  SaveFact missing = good();
+TEST(JudgeDirectory, NamesWhatIsDifferent) {
+  DirectoryFact missing = good();
   missing.exists = missing.sees_rank_0 = missing.seen_by_rank_0 = false;
   missing.mount = "ext4 /dev/sda";
-  SaveFact apart = good();
+  DirectoryFact apart = good();
   apart.sees_rank_0 = apart.seen_by_rank_0 = false;
-  SaveFact unseen = good();
+  DirectoryFact unseen = good();
   unseen.seen_by_rank_0 = false;
-  SaveFact locked = good();
+  DirectoryFact locked = good();
   locked.cannot_write = "run/x: cannot be created: Permission denied; make it writable";
   const Verdict verdict =
-      judge_save(seen<SaveFact>({good(), missing, apart, unseen, locked}), "run");
+      judge_directory(seen<DirectoryFact>({good(), missing, apart, unseen, locked}), "--save run");
   ASSERT_EQ(places(verdict), "failure 1 b, failure 2 c, failure 3 d, failure 4 e");
   EXPECT_TRUE(contains(verdict.findings[0].what, "not there on this host (ext4 /dev/sda)"));
   EXPECT_TRUE(contains(verdict.findings[1].what, "what rank 0 writes is not there"));
@@ -41,36 +41,44 @@ TEST(JudgeSave, NamesWhatIsDifferent) {
   EXPECT_EQ(verdict.findings[3].remedy, "make it writable");
 }
 
-TEST(JudgeSave, WhenRank0CannotWriteItAloneIsToBlame) {
-  SaveFact locked;
+TEST(JudgeDirectory, WhenRank0CannotWriteItAloneIsToBlame) {
+  DirectoryFact locked;
   locked.cannot_write = "no; try";
-  EXPECT_EQ(places(judge_save(seen<SaveFact>({locked, {}, {}}), "run")), "failure 0 a");
+  EXPECT_EQ(places(judge_directory(seen<DirectoryFact>({locked, {}, {}}), "--save run")),
+            "failure 0 a");
 }
 
-TEST(SaveProbe, MakesAndRemovesItsFoldersOnly) {
+TEST(DirectoryProbe, MakesAndRemovesItsFoldersOnly) {
   const test::TemporaryDirectory folder;
   const auto coordinator = make_solo_coordinator();
   const fs::path save = folder.path() / "a" / "b" / "c";
   fs::create_directory(folder.path() / "a");
-  SaveProbe probe(*coordinator, save.string() + "/", kPatience);
-  const SaveFact fact = probe.look().front();
-  EXPECT_TRUE(fact.exists && fact.sees_rank_0 && fact.seen_by_rank_0);
-  EXPECT_EQ(fact.cannot_write, "");
-  EXPECT_TRUE(fs::is_empty(save));
-  std::ofstream(folder.path() / "a" / "b" / "mine") << "x";
-  probe.remove_made_folders();
+  {
+    DirectoryProbe probe(*coordinator, save.string() + "/", kPatience);
+    const DirectoryFact fact = probe.look().front();
+    EXPECT_TRUE(fact.exists && fact.sees_rank_0 && fact.seen_by_rank_0);
+    EXPECT_EQ(fact.cannot_write, "");
+    EXPECT_TRUE(fs::is_empty(save));
+    std::ofstream(folder.path() / "a" / "b" / "mine") << "x";
+  }
   EXPECT_FALSE(fs::exists(save));
   EXPECT_TRUE(fs::exists(folder.path() / "a" / "b" / "mine"));
+  {
+    DirectoryProbe probe(*coordinator, save, kPatience);
+    probe.look();
+    probe.keep_folders();
+  }
+  EXPECT_TRUE(fs::is_empty(save));
 }
 
-TEST(SaveProbe, BelowAFileItCannotBeMade) {
+TEST(DirectoryProbe, BelowAFileItCannotBeMade) {
   const test::TemporaryDirectory folder;
   std::ofstream(folder.path() / "file") << "x";
   const auto coordinator = make_solo_coordinator();
-  SaveProbe probe(*coordinator, folder.path() / "file" / "run", kPatience);
-  const SaveFact fact = probe.look().front();
+  DirectoryProbe probe(*coordinator, folder.path() / "file" / "run", kPatience);
+  const DirectoryFact fact = probe.look().front();
   EXPECT_TRUE(contains(fact.cannot_write, "cannot be created")) << fact.cannot_write;
-  SaveProbe file(*coordinator, folder.path() / "file", kPatience);
+  DirectoryProbe file(*coordinator, folder.path() / "file", kPatience);
   EXPECT_FALSE(file.look().front().cannot_write.empty());
 }
 

@@ -1,4 +1,4 @@
-#include "preflight/save_check.h"
+#include "preflight/directory_check.h"
 
 #include <dirent.h>
 
@@ -25,7 +25,7 @@ std::string random_id() {
 }
 
 /// Bytes of a path need not be UTF-8, which JSON insists on.
-std::string encode(const SaveFact& fact) {
+std::string encode(const DirectoryFact& fact) {
   return nlohmann::json(fact).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -50,15 +50,16 @@ void remove_left_over(const fs::path& folder) {
 
 }  // namespace
 
-SaveProbe::SaveProbe(Coordinator& coordinator, fs::path save, std::chrono::milliseconds patience)
-    : coordinator_(coordinator), save_(std::move(save)), patience_(patience) {}
+DirectoryProbe::DirectoryProbe(Coordinator& coordinator, fs::path directory,
+                               std::chrono::milliseconds patience)
+    : coordinator_(coordinator), directory_(std::move(directory)), patience_(patience) {}
 
-fs::path SaveProbe::file_of(int rank) const {
-  return save_ / fmt::format("{}{}.{:05}", kPrefix, id_, rank);
+fs::path DirectoryProbe::file_of(int rank) const {
+  return directory_ / fmt::format("{}{}.{:05}", kPrefix, id_, rank);
 }
 
-void SaveProbe::make_folders() {
-  fs::path missing = fs::absolute(save_).lexically_normal();
+void DirectoryProbe::make_folders() {
+  fs::path missing = fs::absolute(directory_).lexically_normal();
   if (!missing.has_filename()) missing = missing.parent_path();
   std::error_code none;
   while (!missing.empty() && !fs::exists(missing, none) && missing != missing.parent_path()) {
@@ -66,15 +67,15 @@ void SaveProbe::make_folders() {
     missing = missing.parent_path();
   }
   std::error_code error;
-  fs::create_directories(save_, error);
-  if (error) throw UserError(io_error_text(save_, "cannot be created", error.value()));
-  if (!fs::is_directory(save_, none)) {
-    user_error("{}: is not a directory; choose another", save_.string());
+  fs::create_directories(directory_, error);
+  if (error) throw UserError(io_error_text(directory_, "cannot be created", error.value()));
+  if (!fs::is_directory(directory_, none)) {
+    user_error("{}: is not a directory; choose another", directory_.string());
   }
-  remove_left_over(save_);
+  remove_left_over(directory_);
 }
 
-void SaveProbe::write_own(SaveFact& fact) const {
+void DirectoryProbe::write_own(DirectoryFact& fact) const {
   const fs::path file = file_of(coordinator_.rank());
   try {
     write_text_file(file, id_);
@@ -83,13 +84,13 @@ void SaveProbe::write_own(SaveFact& fact) const {
   }
 }
 
-bool SaveProbe::appears(int rank, std::chrono::steady_clock::time_point deadline) const {
+bool DirectoryProbe::appears(int rank, std::chrono::steady_clock::time_point deadline) const {
   const fs::path file = file_of(rank);
   while (true) {
     try {
       if (read_text_file(file) == id_) return true;
     } catch (const UserError&) {
-      refresh(save_);
+      refresh(directory_);
     }
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(kRetry);
@@ -97,10 +98,10 @@ bool SaveProbe::appears(int rank, std::chrono::steady_clock::time_point deadline
 }
 
 // Between the first and the last collective call nothing may throw on one rank alone.
-std::vector<SaveFact> SaveProbe::look() {
+std::vector<DirectoryFact> DirectoryProbe::look() {
   const bool first = coordinator_.rank() == 0;
   id_ = coordinator_.broadcast(first ? random_id() : "", 0);
-  SaveFact mine;
+  DirectoryFact mine;
   if (first) {
     try {
       make_folders();
@@ -115,17 +116,17 @@ std::vector<SaveFact> SaveProbe::look() {
   const auto deadline = std::chrono::steady_clock::now() + patience_;
   if (made) {
     mine.sees_rank_0 = first || appears(0, deadline);
-    if (!first && (mine.sees_rank_0 || fs::is_directory(save_, none))) write_own(mine);
+    if (!first && (mine.sees_rank_0 || fs::is_directory(directory_, none))) write_own(mine);
   }
-  mine.exists = fs::is_directory(save_, none);
-  mine.mount = mount_of(save_);
+  mine.exists = fs::is_directory(directory_, none);
+  mine.mount = mount_of(directory_);
   const std::vector<std::string> all = coordinator_.gather(encode(mine), 0);
 
-  std::vector<SaveFact> facts(static_cast<std::size_t>(coordinator_.size()));
+  std::vector<DirectoryFact> facts(static_cast<std::size_t>(coordinator_.size()));
   facts[static_cast<std::size_t>(coordinator_.rank())] = mine;
   const auto second_deadline = std::chrono::steady_clock::now() + patience_;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {  // on rank 0
-    facts[rank] = nlohmann::json::parse(all[rank]).get<SaveFact>();
+    facts[rank] = nlohmann::json::parse(all[rank]).get<DirectoryFact>();
     const bool wrote = made && facts[rank].exists && facts[rank].cannot_write.empty();
     facts[rank].seen_by_rank_0 = wrote && appears(static_cast<int>(rank), second_deadline);
   }
@@ -134,46 +135,46 @@ std::vector<SaveFact> SaveProbe::look() {
   return facts;
 }
 
-void SaveProbe::remove_made_folders() const {
+DirectoryProbe::~DirectoryProbe() {
   std::error_code none;
   for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) fs::remove(*folder, none);
 }
 
-Verdict judge_save(const std::vector<Seen<SaveFact>>& all, const std::string& save) {
+Verdict judge_directory(const std::vector<Seen<DirectoryFact>>& all, const std::string& name) {
   Verdict verdict;
-  const SaveFact& first = all.front().fact;
+  const DirectoryFact& first = all.front().fact;
   const std::string& first_host = all.front().host;
-  const auto where = [](const SaveFact& fact) {
+  const auto where = [](const DirectoryFact& fact) {
     return fact.mount.empty() ? std::string() : fmt::format(" ({})", fact.mount);
   };
   for (const auto& one : all) {
-    const SaveFact& fact = one.fact;
+    const DirectoryFact& fact = one.fact;
     if (!fact.cannot_write.empty()) {
       auto [what, remedy] = split_advice(fact.cannot_write);
-      verdict.fail(one, fmt::format("--save {}: {}", save, what), remedy);
+      verdict.fail(one, fmt::format("{}: {}", name, what), remedy);
       continue;
     }
     if (!first.cannot_write.empty()) continue;  // nothing could be found out
     if (!fact.exists) {
       verdict.fail(one,
-                   fmt::format("--save {}: was made by rank 0 on {}{} and is not there on this "
+                   fmt::format("{}: was made by rank 0 on {}{} and is not there on this "
                                "host{}: it is not shared",
-                               save, first_host, where(first), where(fact)),
+                               name, first_host, where(first), where(fact)),
                    "give a directory on a file system that all hosts share, or mount it on this "
                    "host too");
     } else if (!fact.sees_rank_0 || !fact.seen_by_rank_0) {
       verdict.fail(one,
-                   fmt::format("--save {}: is another directory on this host{} than on {}{}: it "
+                   fmt::format("{}: is another directory on this host{} than on {}{}: it "
                                "is not shared, {}",
-                               save, where(fact), first_host, where(first),
+                               name, where(fact), first_host, where(first),
                                fact.sees_rank_0 ? "rank 0 does not see what is written here"
                                                 : "what rank 0 writes is not there"),
                    "give a directory on a file system that all hosts share, or mount it on this "
                    "host too");
     }
   }
-  verdict.summary = all.size() == 1 ? fmt::format("{} can be written to{}", save, where(first))
-                                    : fmt::format("{} is shared{}", save, where(first));
+  verdict.summary = all.size() == 1 ? fmt::format("{} can be written to{}", name, where(first))
+                                    : fmt::format("{} is shared{}", name, where(first));
   return verdict;
 }
 
