@@ -66,6 +66,7 @@ FlagDescription describe_flag(const po::option_description& option, const std::s
   if (semantic->max_tokens() == 0) return flag;
   take_apart(semantic->name(), flag);
   flag.list = semantic->max_tokens() > 1;
+  flag.required = semantic->is_required();
   return flag;
 }
 
@@ -95,6 +96,7 @@ std::string help_lines(const std::vector<FlagDescription>& flags) {
     }
     if (flag.name == "help") line += ", -h";
     std::string about = flag.text;
+    if (flag.required) about += " (required)";
     if (!flag.fallback.empty()) about += fmt::format(" (default: {})", flag.fallback);
     for (const std::string& part : wrap_text(about, kHelpWidth - kTextColumn)) {
       if (line.size() + 2 > kTextColumn) {
@@ -118,6 +120,7 @@ std::string flags_json(const std::vector<FlagDescription>& flags) {
     one["value"] = flag.kind;
     one["value_optional"] = flag.value_optional;
     one["list"] = flag.list;
+    one["required"] = flag.required;
     one["default"] = flag.fallback;
     one["choices"] = flag.choices();
     one["text"] = flag.text;

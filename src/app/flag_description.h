@@ -15,6 +15,7 @@ struct FlagDescription {
   std::string text;
   bool value_optional = false;  // --name alone means something too
   bool list = false;            // it takes several values
+  bool required = false;
 
   /// The values to choose from: the words in lower case of "auto|none|FILE".
   [[nodiscard]] std::vector<std::string> choices() const;

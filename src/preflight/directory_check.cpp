@@ -128,7 +128,9 @@ std::vector<DirectoryFact> DirectoryProbe::look() {
   for (std::size_t rank = 0; rank < all.size(); ++rank) {  // on rank 0
     facts[rank] = nlohmann::json::parse(all[rank]).get<DirectoryFact>();
     const bool wrote = made && facts[rank].exists && facts[rank].cannot_write.empty();
-    facts[rank].seen_by_rank_0 = wrote && appears(static_cast<int>(rank), second_deadline);
+    // A rank that does not see rank 0's file has its own directory: nothing will appear.
+    const auto until = facts[rank].sees_rank_0 ? second_deadline : std::chrono::steady_clock::now();
+    facts[rank].seen_by_rank_0 = wrote && appears(static_cast<int>(rank), until);
   }
   coordinator_.barrier();  // rank 0 has looked
   fs::remove(file_of(coordinator_.rank()), none);
