@@ -284,6 +284,19 @@ class Preflight(PreflightCase):
         self.assert_row(parse_table(result.stdout)[0], kind="warning", host="twin", ranks="0-1",
                         what=["2 machines", "twin"], remedy=["name of its own"])
 
+    def test_full_shared_memory_of_all_ranks_of_a_host(self):
+        """Open MPI as it is by default: it warns, does without, and training tells the rest."""
+        line = ["mpirun", "-n", "2", harness.LONGHAUL, "train", "--preflight_only", *self.train_flags(self.save)]
+        fill = ("mount -t tmpfs -o size=4m tmpfs /dev/shm; head -c 4194304 /dev/zero > /dev/shm/left-behind || true; "
+                'exec "$@"')
+        result = subprocess.run(["unshare", "--mount", "--propagation", "private", "bash", "-c", fill, "bash", *line],
+                                env=harness.ENVIRONMENT, text=True, capture_output=True, check=False,
+                                timeout=harness.TIMEOUT)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        row, = parse_table(result.stderr)
+        self.assertEqual(row["ranks"], "0-1")
+        self.assertIn("/dev/shm: 0 bytes of 4.2 MB free; 2 ranks", row["what"])
+
     # ---- clocks, GPUs
     def test_clocks(self):
         shift = os.environ.get("LONGHAUL_SHIFTED_CLOCK", "")
