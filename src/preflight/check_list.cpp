@@ -36,6 +36,8 @@ void CheckList::run_json(const char* name, const std::function<Json()>& look,
   Json message{{"host", coordinator_.host()}};
   try {
     message["fact"] = look();
+  } catch (const CollectiveError&) {
+    throw;  // all ranks are here
   } catch (const std::exception& error) {
     message["failed"] = error.what();
   }

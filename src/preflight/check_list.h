@@ -51,7 +51,7 @@ class CheckList {
 
   /// Collective. `look` runs on every rank; what it throws becomes a failure of this rank, and the
   /// others are judged without it. It may itself be collective, as long as a rank that throws does
-  /// not leave others inside a call.
+  /// not leave others inside a call; a CollectiveError, which all ranks throw, goes on.
   template <typename Fact>
   void run(const char* name, const std::function<Fact()>& look,
            const std::function<Verdict(const std::vector<Seen<Fact>>&)>& judge) {
