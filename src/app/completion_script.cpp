@@ -18,7 +18,7 @@ constexpr const char* kHead =
 
 // The only parts that know of the command line's grammar. COMP_WORDBREAKS holds '=', so that
 // --flag=value comes as three words. Written for bash and for zsh's emulation of it: no mapfile, no
-// associative arrays.
+// associative arrays, no read -a.
 constexpr const char* kBody = R"BASH(
 _longhaul_names() {
   if [[ $1 == :files ]]; then compgen -f -- "$2"; else compgen -d -- "$2"; fi
@@ -44,6 +44,7 @@ _longhaul_complete() { # CURRENT CANDIDATES...: what begins with CURRENT; :files
 _longhaul() {
   local current=${COMP_WORDS[COMP_CWORD]} command='' flag='' word='' values='' words='' start=1 i=0 given=0
   local -a candidates
+  candidates=()
   COMPREPLY=()
   [[ $current == '=' ]] && current=''
   # Which command? Up to two words.
@@ -56,7 +57,7 @@ _longhaul() {
   words=$(_longhaul_words "$command")
   if [[ -n $words ]]; then
     if ((start == COMP_CWORD)); then
-      IFS=$' \t\n' read -r -a candidates <<< "$words --help"
+      for word in $words --help; do candidates+=("$word"); done
       _longhaul_complete "$current" "${candidates[@]}"
     fi
     return 0
@@ -73,7 +74,7 @@ _longhaul() {
   done
   [[ -n $flag ]] && values=$(_longhaul_values "$command $flag")
   if [[ -n $values && ($given == 0 || $values == *:list*) && $current != --* ]]; then
-    IFS=$' \t\n' read -r -a candidates <<< "$values"
+    for word in $values; do candidates+=("$word"); done
     _longhaul_complete "$current" "${candidates[@]}"
     return 0
   fi
@@ -88,7 +89,8 @@ _longhaul() {
   done
   values=$(_longhaul_values "$command :positional")
   if [[ -n $values && $current != -* ]]; then
-    IFS=$' \t\n' read -r -a candidates <<< "$values"
+    candidates=()
+    for word in $values; do candidates+=("$word"); done
   fi
   _longhaul_complete "$current" "${candidates[@]}"
   return 0
