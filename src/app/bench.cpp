@@ -6,6 +6,7 @@
 
 #include "app/bench_flags.h"
 #include "app/command.h"
+#include "app/commands.h"
 #include "app/mpi_command.h"
 #include "core/error.h"
 
@@ -40,6 +41,12 @@ void print_benchmarks() {
 
 }  // namespace
 
+std::vector<std::string_view> benchmark_names() {
+  std::vector<std::string_view> names;
+  for (const Benchmark& benchmark : kBenchmarks) names.push_back(benchmark.name);
+  return names;
+}
+
 int run_bench(int argc, char** argv) {
   const std::string_view name = argc > 1 ? argv[1] : "";
   if (name == "--help" || name == "-h" || name == "help") {
@@ -48,8 +55,13 @@ int run_bench(int argc, char** argv) {
   }
   for (const Benchmark& benchmark : kBenchmarks) {
     if (benchmark.name != name) continue;
+    if (asks_for_description(argc - 1, argv + 1)) {  // which needs no MPI
+      const std::unique_ptr<Coordinator> alone = make_solo_coordinator();
+      BenchRun run{argc - 1, argv + 1, MPI_COMM_WORLD, *alone, Log(0, alone->host())};
+      return benchmark.run(run);
+    }
     return run_mpi_command("bench", [&](const MpiRuntime& mpi, Coordinator& coordinator) {
-      BenchRun run{argc - 1, argv + 1, mpi, coordinator,
+      BenchRun run{argc - 1, argv + 1, mpi.world(), coordinator,
                    Log(coordinator.rank(), coordinator.host())};
       return benchmark.run(run);
     });

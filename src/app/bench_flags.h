@@ -87,7 +87,7 @@ ModelConfig load_bench_config(const std::string& path);
 struct BenchRun {
   int argc;
   char** argv;  // argv[0] is the benchmark's name
-  const MpiRuntime& mpi;
+  MPI_Comm world;
   Coordinator& coordinator;
   Log log;
 

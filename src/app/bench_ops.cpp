@@ -114,7 +114,7 @@ int run_bench_gemm(BenchRun& run) {
                    "Times the matrix products of a training step on the shapes of one rank: for "
                    "every linear layer forward, gradient of the input, gradient of the weight.");
   model.add(flags);
-  flags.add(kMeasuring, "accumulate", &accumulate, "BOOL",
+  flags.add(kMeasuring, "accumulate", &accumulate, "true|false",
             "add gradients of weights to what is there, as from the second micro-batch on");
   add_only(flags, &options.only, "run the layers whose name holds TEXT");
   add_seconds(flags, &options.seconds);
@@ -153,7 +153,7 @@ int run_bench_attention(BenchRun& run) {
   flags.add(kShapes, "context_parallel_size", &options.context_parallel, "N",
             "measure the part of one rank of so many that share the stream");
   flags.add(kShapes, "cp_rank", &options.cp_rank, "N", "which rank of them");
-  flags.add(kMeasuring, "pack_against_equal", &options.pack_against_equal, "BOOL",
+  flags.add(kMeasuring, "pack_against_equal", &options.pack_against_equal, "true|false",
             "also time equal documents with the same sums of lengths and of squared lengths");
   add_seconds(flags, &options.seconds);
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;

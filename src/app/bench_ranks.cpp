@@ -20,8 +20,8 @@ template <typename Measure>
 int run_on_grid(BenchRun& run, const BenchFlags& flags, const char* name, const ProcessGrid& grid,
                 Measure measure) {
   const std::unique_ptr<Backend> backend = make_backend(flags.backend(), run.coordinator, run.log);
-  Communicators comms = make_communicators(*backend, run.mpi.world(), run.coordinator, grid,
-                                           flags.backend(), run.log);
+  Communicators comms =
+      make_communicators(*backend, run.world, run.coordinator, grid, flags.backend(), run.log);
   poll_communication(*backend, comms, run.coordinator.progress());
   bench::Report report(name, run.out());
   flags.begin(report, *backend);
@@ -106,7 +106,7 @@ void StepFlags::add(BenchFlags& flags) {
   flags.add("Model", "config", &config, "FILE|DIR",
             "the config.json of a Qwen2 or Qwen3 model, or a directory that holds one");
   flags.add("Model", "layers", &layers, "N", "take so many layers of it; 0: all");
-  flags.add("Model", "tie_word_embeddings", &tie_word_embeddings, "BOOL",
+  flags.add("Model", "tie_word_embeddings", &tie_word_embeddings, "true|false",
             "the vocabulary head is the embedding; default: as the configuration says");
   flags.add("Model", "weights", &weights, "DIR",
             "take the weights of this Hugging Face model; default: random ones");
@@ -114,8 +114,8 @@ void StepFlags::add(BenchFlags& flags) {
             "ranks that share each weight matrix; 0: chosen");
   flags.add(kLayout, "context_parallel_size", &cp, "N",
             "ranks that share each token stream; 0: chosen");
-  flags.add(kLayout, "recompute_granularity", &recompute, "MODE",
-            "activations computed again in the backward pass: auto, none, selective, full");
+  flags.add(kLayout, "recompute_granularity", &recompute, "auto|none|selective|full",
+            "which activations are computed again in the backward pass");
   flags.add("Batch", "tokens", &lengths.tokens, "N",
             "tokens of a micro-batch's stream; 0: those of the lengths, else 16384");
   flags.add("Batch", "lengths", &lengths.lengths, "N,N,...", "lengths of the stream's documents");

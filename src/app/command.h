@@ -11,5 +11,6 @@ int run_inspect(int argc, char** argv);
 int run_data(int argc, char** argv);
 int run_init(int argc, char** argv);
 int run_bench(int argc, char** argv);
+int run_completion(int argc, char** argv);
 
 }  // namespace longhaul

@@ -185,13 +185,13 @@ int run_data_diff_template(int argc, char** argv) {
   DiffFlags flags;
   EncodingSettings encoding;
   OptionParser parser(
-      "data diff-template --model DIR --input ROWS --reference FILE [flags]",
+      "data diff-template --model DIR --input FILE --reference FILE [flags]",
       "Compares our rendering of rows with another program's: JSON lines {\"id\"?, \"text\", "
       "\"ids\"?}, found by\nid, or in the order of the rows if they have no ids. Exit code: 0 when "
       "all are equal, 1 when not,\n2 when they could not be compared.");
   FlagGroup group(parser, "Compare");
   group.plain("model", &flags.model, "DIR", "directory with tokenizer.json and the chat template");
-  group.value("input", &flags.input, "ROWS", "rows as JSON lines; - is standard input");
+  group.value("input", &flags.input, "FILE", "rows as JSON lines; - is standard input");
   group.plain("reference", &flags.reference, "FILE", "what the other program made of them");
   group.value("examples", &flags.examples, "N", "rows that differ to show, at most");
   group.value("context", &flags.context, "N", "characters to show on each side of a difference");

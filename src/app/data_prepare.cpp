@@ -18,19 +18,24 @@ constexpr const char* kSummary =
     "with the same --save (or --token_cache_dir) and data flags then finds. Needs no GPU; under\n"
     "mpirun -n N all processes share the work.";
 
+OptionParser make_parser(PreparationFlags& flags) {
+  OptionParser parser(
+      "data prepare --model DIR --dataset FILE... (--save DIR | --token_cache_dir DIR) [flags]",
+      kSummary);
+  add_preparation_flags(parser, flags);
+  FlagGroup files(parser, "Files");
+  files.plain("save", &flags.save, "DIR",
+              "the run's directory; without it the report goes to --token_cache_dir");
+  return parser;
+}
+
 int prepare(int argc, char** argv, Coordinator& coordinator) {
   PreparationFlags flags;
   bool help = false;
   DatasetOptions data;
   std::optional<RowEncoder> encoder;
   coordinator.together([&] {
-    OptionParser parser(
-        "data prepare --model DIR --dataset FILE... (--save DIR | --token_cache_dir DIR) [flags]",
-        kSummary);
-    add_preparation_flags(parser, flags);
-    FlagGroup files(parser, "Files");
-    files.plain("save", &flags.save, "DIR",
-                "the run's directory; without it the report goes to --token_cache_dir");
+    OptionParser parser = make_parser(flags);
     if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
     help = !parser.parse(argc, argv);
     if (help) return;
@@ -56,6 +61,11 @@ int prepare(int argc, char** argv, Coordinator& coordinator) {
 }  // namespace
 
 int run_data_prepare(int argc, char** argv) {
+  if (asks_for_description(argc, argv)) {  // which needs no MPI
+    PreparationFlags flags;
+    make_parser(flags).parse(argc, argv);
+    return kExitSuccess;
+  }
   return run_mpi_command("data prepare", [&](const MpiRuntime&, Coordinator& coordinator) {
     return prepare(argc, argv, coordinator);
   });

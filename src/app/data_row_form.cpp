@@ -5,7 +5,7 @@
 namespace longhaul {
 
 void declare_row_form(FlagGroup& group, std::string* value) {
-  group.value("rows", value, "FORM",
+  group.value("rows", value, "auto|training|verbatim",
               "training: as train reads rows; verbatim: messages go to the template as they are; "
               "auto: verbatim for rows that have add_generation_prompt");
 }

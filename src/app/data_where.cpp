@@ -208,11 +208,10 @@ int run_data_where(int argc, char** argv) {
   flags.optional("id", &options.id, "ID", "rows with this id");
   flags.optional("step", &options.step, "N", "an optimizer step, from 1 as in train_log.jsonl");
   flags.optional("pack", &options.pack, "K", "a pack, from 0");
-  parser.add("Question")("json",
-                         boost::program_options::value(&options.json)
-                             ->implicit_value(true)
-                             ->value_name("[true|false]"),
-                         "answer as a JSON object");
+  parser.add("Question")(
+      "json",
+      boost::program_options::value(&options.json)->implicit_value(true)->value_name("true|false"),
+      "answer as a JSON object");
   if (!parser.parse(argc, argv)) return kExitSuccess;
   if (options.save.empty()) user_error("--save is missing: the directory of the run");
   const int questions = (options.id ? 1 : 0) + (options.step ? 1 : 0) + (options.pack ? 1 : 0);

@@ -14,15 +14,15 @@ void add_dataset_flags(FlagGroup& flags, DatasetSettings& o) {
   flags.value("split_dataset_ratio", &o.split_dataset_ratio, "R",
               "share of the data set to evaluate on instead of training");
   flags.value("max_length", &o.max_length, "N", "tokens of a pack, and of the longest sample");
-  flags.value("packing", &o.packing, "HOW",
+  flags.value("packing", &o.packing, "true|balanced|false",
               "true: several samples in a pack; balanced: so that ranks share work evenly, too; "
               "false: one sample a pack");
-  flags.value("truncation_strategy", &o.truncation_strategy, "HOW",
-              "samples above max_length: delete, left (keep the end), right (keep the beginning), "
-              "error");
-  flags.value("strict", &o.strict, "BOOL", "stop at the first row that cannot be used");
+  flags.value("truncation_strategy", &o.truncation_strategy, "delete|left|right|error",
+              "what happens to samples above max_length; left keeps the end, right the beginning, "
+              "error stops");
+  flags.value("strict", &o.strict, "true|false", "stop at the first row that cannot be used");
   flags.plain("token_cache_dir", &o.token_cache_dir, "DIR",
-              "where tokenized data is kept; default SAVE/cache");
+              "where tokenized data is kept (default: SAVE/cache)");
 }
 
 void add_batch_flags(FlagGroup& flags, DatasetSettings& o) {
@@ -35,7 +35,7 @@ void add_run_length_flags(FlagGroup& flags, DatasetSettings& o) {
   flags.optional("epochs", &o.epochs, "N",
                  "passes over the data; 1 when train_iters is not given either");
   flags.optional("train_iters", &o.train_iters, "N", "steps; with epochs: whichever ends first");
-  flags.value("seed", &o.seed, "N", "order of the data");
+  flags.value("seed", &o.seed, "N", "seed of the order of the data");
 }
 
 void add_layout_flags(FlagGroup& flags, DatasetSettings& o) {

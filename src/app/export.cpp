@@ -54,8 +54,8 @@ int run_export(int argc, char** argv) {
       "output", po::value(&output)->value_name("DIR")->required(), "the directory to write")(
       "tokenizer", po::value(&tokenizer)->value_name("DIR"),
       "where to copy the tokenizer's files from (default: what was trained with)")(
-      "dtype", po::value(&dtype)->value_name("NAME"),
-      "bfloat16, float32 or float16 (default: the model's)")(
+      "dtype", po::value(&dtype)->value_name("bfloat16|float16|float32"),
+      "of the weights (default: the model's)")(
       "max_shard_size", po::value(&max_shard_size)->value_name("SIZE")->default_value("5GB"),
       "largest safetensors file")(
       "verify", po::value(&verify)->value_name("true|false")->default_value(false, "false"),

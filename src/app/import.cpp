@@ -15,13 +15,13 @@ namespace longhaul {
 int run_import(int argc, char** argv) {
   std::string model;
   std::string output;
-  OptionParser parser("import --model DIR --output SAVE_DIR",
+  OptionParser parser("import --model DIR --output DIR",
                       "Turns a Hugging Face model into a checkpoint (step 0, weights only), which "
-                      "'longhaul train --model SAVE_DIR' starts from. Training reads Hugging Face "
+                      "'longhaul train --model' starts from. Training reads Hugging Face "
                       "directories directly too.");
   parser.add("Model")("model", po::value(&model)->value_name("DIR")->required(),
                       "Hugging Face model directory: config.json, safetensors, tokenizer")(
-      "output", po::value(&output)->value_name("SAVE_DIR")->required(),
+      "output", po::value(&output)->value_name("DIR")->required(),
       "the save directory to write the checkpoint into");
   if (!parser.parse(argc, argv)) return kExitSuccess;
 

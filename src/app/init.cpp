@@ -32,8 +32,8 @@ int run_init(int argc, char** argv) {
       "tokenizer", po::value(&tokenizer)->value_name("DIR"),
       "where to copy the tokenizer's files from (default: the configuration's directory)")(
       "seed", po::value(&seed)->value_name("N")->default_value(seed), "seed of the weights")(
-      "dtype", po::value(&dtype)->value_name("NAME"),
-      "bfloat16, float32 or float16 (default: the configuration's)")(
+      "dtype", po::value(&dtype)->value_name("bfloat16|float16|float32"),
+      "of the weights (default: the configuration's)")(
       "max_shard_size", po::value(&max_shard_size)->value_name("SIZE")->default_value("5GB"),
       "largest safetensors file")(
       "overwrite", po::value(&overwrite)->value_name("true|false")->default_value(false, "false"),

@@ -4,8 +4,9 @@
 #include <array>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 #include "app/suggestion.h"
 #include "core/error.h"
@@ -15,7 +16,8 @@ namespace po = boost::program_options;
 namespace longhaul {
 namespace {
 
-constexpr unsigned kHelpWidth = 100;
+constexpr std::size_t kTextWidth = 100;
+constexpr std::string_view kDescribe = "--describe_flags";
 
 /// Users of other tools type --like-this; our flags are --like_this.
 std::string normalize_flag(std::string argument) {
@@ -35,6 +37,28 @@ void skip_byte_order_mark(std::istream& file) {
   file.seekg(0);
 }
 
+/// A flag's value, of one of the types that flags have.
+std::string value_text(const boost::any& value) {
+  std::string text;
+  const auto try_type = [&](auto example) {
+    using Type = decltype(example);
+    const auto* const found = boost::any_cast<Type>(&value);
+    if (found == nullptr) return false;
+    if constexpr (std::is_same_v<Type, std::vector<std::string>>) {
+      for (const std::string& part : *found)
+        text += fmt::format("{}{}", text.empty() ? "" : " ", part);
+    } else {
+      text = fmt::format("{}", *found);
+    }
+    return true;
+  };
+  const bool known = try_type(std::string()) || try_type(bool()) || try_type(int()) ||
+                     try_type(unsigned()) || try_type(std::int64_t()) ||
+                     try_type(std::uint64_t()) || try_type(double()) ||
+                     try_type(std::vector<std::string>());
+  return known ? text : fmt::format("(a {})", value.type().name());
+}
+
 /// Is this the bare name of a flag whose value may be left out?
 bool is_toggle(const po::options_description& flags, const std::string& argument) {
   if (argument.rfind("--", 0) != 0) return false;
@@ -45,43 +69,69 @@ bool is_toggle(const po::options_description& flags, const std::string& argument
 
 }  // namespace
 
+bool asks_for_description(int argc, const char* const* argv) {
+  return argc == 2 && argv[1] == kDescribe;
+}
+
 OptionParser::OptionParser(std::string usage, std::string summary, std::string config_flag)
     : usage_(std::move(usage)),
       summary_(std::move(summary)),
       config_flag_(std::move(config_flag)),
       help_stream_(&std::cout) {
   add("General")("help,h", "print this text and stop")(
-      config_flag_.c_str(), po::value(&config_file_)->value_name("FILE"),
+      config_flag_.c_str(), po::value<std::string>()->value_name("FILE"),
       "read further flags from FILE, one 'flag = value' a line");
 }
 
 po::options_description_easy_init OptionParser::add(const std::string& group) {
-  const auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& description) {
-    std::ostringstream caption;
-    caption << description;
-    return caption.str().rfind(group + ":", 0) == 0;
-  });
-  if (found != groups_.end()) return found->add_options();
-  groups_.emplace_back(group, kHelpWidth, kHelpWidth / 2);
-  return groups_.back().add_options();
+  const auto found = std::find_if(groups_.begin(), groups_.end(),
+                                  [&](const Group& other) { return other.heading == group; });
+  if (found != groups_.end()) return found->flags.add_options();
+  groups_.push_back({group, po::options_description(group)});
+  return groups_.back().flags.add_options();
+}
+
+void OptionParser::add_section(std::string heading, std::string text) {
+  sections_.emplace_back(std::move(heading), std::move(text));
 }
 
 void OptionParser::positional(const std::string& name, int max_count) {
   positional_.add(name.c_str(), max_count);
 }
 
+std::vector<FlagDescription> OptionParser::describe(const Group& group) const {
+  std::vector<FlagDescription> flags;
+  for (const auto& option : group.flags.options()) {
+    flags.push_back(describe_flag(*option, group.heading));
+  }
+  return flags;
+}
+
 std::string OptionParser::help() const {
-  std::ostringstream text;
-  text << "Usage: longhaul " << usage_ << "\n\n" << summary_ << "\n";
-  for (std::size_t i = 1; i < groups_.size(); ++i) text << "\n" << groups_[i];
-  text << "\n" << groups_.front();
-  return text.str();
+  std::string text = fmt::format("Usage: longhaul {}\n\n", usage_);
+  for (const std::string& line : wrap_text(summary_, kTextWidth)) text += line + '\n';
+  for (std::size_t i = 1; i <= groups_.size(); ++i) {
+    const Group& group = groups_[i % groups_.size()];
+    text += fmt::format("\n{}:\n{}", group.heading, help_lines(describe(group)));
+  }
+  for (const auto& [heading, about] : sections_) text += fmt::format("\n{}:\n{}\n", heading, about);
+  return text;
+}
+
+std::string OptionParser::description_json() const {
+  std::vector<FlagDescription> flags;
+  for (const Group& group : groups_) {
+    for (FlagDescription& flag : describe(group)) flags.push_back(std::move(flag));
+  }
+  const bool positional = positional_.max_total_count() > 0;
+  return fmt::format("{{\n\"positional\": \"{}\",\n\"flags\": {}\n}}\n",
+                     positional ? positional_.name_for_position(0) : "", flags_json(flags));
 }
 
 std::string OptionParser::suggestion(const std::string& unknown) const {
   std::vector<std::string> names;
   for (const auto& group : groups_) {
-    for (const auto& option : group.options()) names.push_back(option->long_name());
+    for (const auto& option : group.flags.options()) names.push_back(option->long_name());
   }
   const std::string best = nearest_name(unknown, names);
   return best.empty() ? "" : fmt::format("; did you mean --{}?", best);
@@ -91,7 +141,11 @@ bool OptionParser::parse(int argc, char** argv) {
   const std::string command = argc > 0 ? argv[0] : "";
   const std::string see_help = fmt::format("'longhaul {} --help' lists the flags", command);
   po::options_description all;
-  for (const auto& group : groups_) all.add(group);
+  for (const Group& group : groups_) all.add(group.flags);
+  if (asks_for_description(argc, argv)) {
+    if (help_stream_ != nullptr) *help_stream_ << description_json() << std::flush;
+    return false;
+  }
   std::vector<std::string> arguments;
   for (int i = 1; i < argc; ++i) {
     std::string argument = normalize_flag(argv[i]);
@@ -134,6 +188,12 @@ bool OptionParser::parse(int argc, char** argv) {
     user_error("{}; {}", error.what(), see_help);
   }
   return true;
+}
+
+std::map<std::string, std::string> OptionParser::values() const {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, value] : values_) texts[name] = value_text(value.value());
+  return texts;
 }
 
 bool OptionParser::given(const std::string& name) const {

@@ -3,9 +3,18 @@
 #include <boost/program_options.hpp>
 #include <deque>
 #include <iosfwd>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "app/flag_description.h"
 
 namespace longhaul {
+
+/// Is an OptionParser asked by program to describe its flags? The only argument is then
+/// --describe_flags, which is for `longhaul completion` and for scripts.
+bool asks_for_description(int argc, const char* const* argv);
 
 /// The flags of one subcommand: Boost.Program_options with --help, --config FILE and errors that
 /// say what to do. Flags are spelled --like_this; "--like-this" is accepted too.
@@ -22,9 +31,12 @@ class OptionParser {
   /// A positional argument, stored under the flag `name`, which must be declared too.
   void positional(const std::string& name, int max_count = 1);
 
-  /// Parses and stores into the declared variables. Returns false when --help was asked for and
-  /// printed. Throws UserError for unknown, ambiguous, malformed or missing required flags.
-  /// Values on the command line win over those in --config files.
+  /// Text that --help prints below the flags, under a heading of its own.
+  void add_section(std::string heading, std::string text);
+
+  /// Parses and stores into the declared variables. Returns false when --help or --describe_flags
+  /// was asked for and printed. Throws UserError for unknown, ambiguous, malformed or missing
+  /// required flags. Values on the command line win over those in --config files.
   bool parse(int argc, char** argv);
 
   /// --help prints here; null: nowhere (ranks other than 0). Standard output by default.
@@ -32,18 +44,26 @@ class OptionParser {
 
   /// Was the flag given by the user (not defaulted)?
   [[nodiscard]] bool given(const std::string& name) const;
+  /// Every flag that has a value, given or default, with the value as text.
+  [[nodiscard]] std::map<std::string, std::string> values() const;
   [[nodiscard]] std::string help() const;
 
  private:
+  struct Group {
+    std::string heading;
+    boost::program_options::options_description flags;
+  };
   [[nodiscard]] std::string suggestion(const std::string& unknown) const;
+  [[nodiscard]] std::vector<FlagDescription> describe(const Group& group) const;
+  [[nodiscard]] std::string description_json() const;
 
   std::string usage_;
   std::string summary_;
   std::string config_flag_;
-  std::deque<boost::program_options::options_description> groups_;
+  std::deque<Group> groups_;  // the first is "General", which comes last
+  std::vector<std::pair<std::string, std::string>> sections_;
   boost::program_options::positional_options_description positional_;
   boost::program_options::variables_map values_;
-  std::string config_file_;
   std::ostream* help_stream_;
 };
 

@@ -1,11 +1,9 @@
 // longhaul train: from flags to a finished run. Every start-up phase runs on all ranks together, so
 // that a mistake is reported once and ends all of them.
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "app/backend_factory.h"
@@ -22,6 +20,7 @@
 #include "data/dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
+#include "preflight/preflight.h"
 #include "train/run_lock.h"
 #include "train/trainer.h"
 
@@ -30,26 +29,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSummary =
-    "Fine-tunes all parameters of a Qwen2.5 or Qwen3 model on conversations. Start one process a "
-    "rank with mpirun or srun; the same command again continues from the newest checkpoint.";
-
 // After a kill mpirun takes a few seconds to end the other ranks.
 constexpr std::chrono::seconds kRunEndPatience{20};
 
-/// The model's configuration, and where its tokenizer files are.
+/// The model's configuration, and where its files are.
 struct ModelDirectory {
   ModelConfig config;
+  fs::path weights;  // a Hugging Face directory, or a checkpoint's step_... folder
   fs::path tokenizer;
 };
 
 ModelDirectory open_model(const std::string& path) {
   const fs::path tokenizer = tokenizer_folder(path);
-  if (!is_checkpoint(path)) return {ModelConfig::load(path), tokenizer};
+  if (!is_checkpoint(path)) return {ModelConfig::load(path), path, tokenizer};
   const fs::path step = *find_checkpoint(path);
   const CheckpointReader reader(step);
   const nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(reader.metadata());
-  return {ModelConfig::parse(metadata.at("model").dump(), step.string()), tokenizer};
+  return {ModelConfig::parse(metadata.at("model").dump(), step.string()), step, tokenizer};
 }
 
 /// The checkpoint to continue from, if any.
@@ -71,22 +67,6 @@ std::optional<fs::path> resume_point(const TrainOptions& options) {
   const auto found = find_checkpoint(options.resume);
   if (!found) user_error("--resume {}: holds no complete checkpoint", options.resume);
   return found;
-}
-
-/// Creates the save directory and proves that it can be written to.
-void prepare_save_directory(const fs::path& save) {
-  std::error_code error;
-  fs::create_directories(save, error);
-  const fs::path probe = save / ".write-test";
-  std::FILE* file = error ? nullptr : std::fopen(probe.c_str(), "w");
-  if (file == nullptr) {
-    user_error(
-        "--save {}: cannot be written to ({}); choose another directory or change its "
-        "permissions",
-        save.string(), error ? error.message() : std::string(std::strerror(errno)));
-  }
-  std::fclose(file);
-  fs::remove(probe, error);
 }
 
 /// The same path on all ranks, found by rank 0.
@@ -147,11 +127,30 @@ HangLimits hang_limits(const TrainOptions& options) {
   return limits;
 }
 
+/// What computes, and the groups that it exchanges tensors with.
+struct Engine {
+  std::unique_ptr<Backend> backend;
+  Communicators comms;
+};
+
+Engine start_engine(const Setup& setup, const MpiRuntime& mpi, Coordinator& coordinator,
+                    const Log& log) {
+  ProgressRecord& progress = coordinator.progress();
+  const PhaseScope phase(progress, "backend", Pace::work);
+  Engine engine;
+  engine.backend = make_backend(setup.options, coordinator, log);
+  progress.enter_phase("connect");
+  engine.comms = make_communicators(*engine.backend, mpi.world(), coordinator, *setup.grid,
+                                    setup.options, log);
+  return engine;
+}
+
 /// From a save directory that is this run's to the last step. `stage` tells how far it came.
-int train_locked(Setup& setup, const MpiRuntime& mpi, Coordinator& coordinator, Backend& backend,
-                 const Log& log, RunStage& stage) {
+int train_locked(Setup& setup, Coordinator& coordinator, Engine& engine, const Log& log,
+                 RunStage& stage) {
   const TrainOptions& options = setup.options;
   const Layout& layout = setup.advice.layout;
+  Backend& backend = *engine.backend;
   ProgressRecord& progress = coordinator.progress();
   // What follows takes as long as the data and the model are large.
   const PhaseScope phase(progress, "prepare", Pace::work);
@@ -164,45 +163,57 @@ int train_locked(Setup& setup, const MpiRuntime& mpi, Coordinator& coordinator, 
     if (coordinator.rank() == 0) copy_tokenizer_files(setup.model.tokenizer, copy);
   });
 
-  progress.enter_phase("connect");
-  Communicators comms =
-      make_communicators(backend, mpi.world(), coordinator, *setup.grid, options, log);
-  poll_communication(backend, comms, progress);
   Runtime runtime{*setup.grid,
                   backend,
-                  comms,
+                  engine.comms,
                   coordinator,
                   log,
                   backend.create_stream("communication"),
                   backend.create_stream("gather of keys and values"),
                   backend.create_stream("copies")};
+  progress.enter_phase("plan");
   std::unique_ptr<Trainer> trainer;
-  try {
-    progress.enter_phase("plan");
-    coordinator.together([&] {
-      trainer =
-          std::make_unique<Trainer>(runtime, options, setup.model.config, *setup.table, dataset);
-    });
-    progress.enter_phase("load");
-    trainer->load(resume);
-    coordinator.together([&] {
-      if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
-    });
-    RunOverview overview;
-    overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", layout.tp, layout.cp,
-                                  layout.dp, coordinator.size());
-    overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
-    overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
-    stage = RunStage::training;
-    coordinator.stop_at_agreement({}, "");  // from here on steps are finished
-    const int signal = trainer->run(std::move(overview), StopSignals::received);
-    if (coordinator.rank() == 0) save_learned(backend, log);
-    if (signal != 0) return leave_stopped(coordinator, *trainer, options, signal);
-  } catch (...) {
-    abandon_communication(backend, comms);
-    throw;
-  }
+  coordinator.together([&] {
+    trainer =
+        std::make_unique<Trainer>(runtime, options, setup.model.config, *setup.table, dataset);
+  });
+  progress.enter_phase("load");
+  trainer->load(resume);
+  coordinator.together([&] {
+    if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
+  });
+  RunOverview overview;
+  overview.layout = fmt::format("TP {} x CP {} x DP {} on {} ranks", layout.tp, layout.cp,
+                                layout.dp, coordinator.size());
+  overview.dataset = fmt::format("{}", fmt::join(options.dataset, ", "));
+  overview.rejected_path = (fs::path(options.save) / "rejected.jsonl").string();
+  stage = RunStage::training;
+  coordinator.stop_at_agreement({}, "");  // from here on steps are finished
+  const int signal = trainer->run(std::move(overview), StopSignals::received);
+  if (coordinator.rank() == 0) save_learned(backend, log);
+  if (signal != 0) return leave_stopped(coordinator, *trainer, options, signal);
   return kExitSuccess;
+}
+
+/// Takes the save directory, and trains; a failure is put on record there. `failure_file` has to
+/// outlive the watchdog.
+int train_in_directory(Setup& setup, Coordinator& coordinator, Engine& engine,
+                       std::optional<FailureFile>& failure_file, Watchdog& watchdog,
+                       const Log& log) {
+  const RunLock lock(setup.options.save, coordinator, log, kRunEndPatience);
+  failure_file.emplace(setup.options.save, coordinator.rank(), coordinator.host());
+  coordinator.together([&] {
+    if (coordinator.rank() == 0) failure_file->set_former_aside();
+  });
+  watchdog.set_failure_file(&*failure_file);
+  const FatalSignals fatal_signals(*failure_file, coordinator.progress(), "train");
+  RunStage stage = RunStage::start_up;
+  try {
+    return train_locked(setup, coordinator, engine, log, stage);
+  } catch (const std::exception& error) {
+    if (record_failure(*failure_file, coordinator, error, stage)) throw;
+    throw SilentError(error.what());
+  }
 }
 
 int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator) {
@@ -214,19 +225,23 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   Setup setup;
   TrainOptions& options = setup.options;
   bool help = false;
+  std::map<std::string, std::string> flags;
   coordinator.together([&] {
-    OptionParser parser("train --model DIR --dataset FILE --save DIR [flags]", kSummary);
-    add_train_flags(parser, options);
+    OptionParser parser = make_train_parser(options);
     if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
     help = !parser.parse(argc, argv);
-    if (!help) options.validate();
+    if (help) return;
+    options.validate();
+    flags = parser.values();
   });
   if (help) return kExitSuccess;
 
   const Log log(coordinator.rank(), coordinator.host());
   std::optional<FailureFile> failure_file;  // once the save directory is this run's
   Watchdog watchdog(coordinator, hang_limits(options), "train", log);
-  coordinator.together([&] {
+  preflight::Preflight preflight(mpi.world(), coordinator, options, flags, log);
+  preflight.check_hosts();
+  const bool opened = preflight.attempt("model and layout", [&] {
     setup.model = open_model(options.model);
     const ModelConfig& config = setup.model.config;
     setup.advice = choose_layout(coordinator.size(), options.tensor_model_parallel_size,
@@ -241,29 +256,24 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
           "not belong together",
           options.model, needed - 1, config.vocab_size);
     }
-    if (coordinator.rank() == 0) prepare_save_directory(options.save);
   });
+  if (opened) {
+    preflight.check_model(setup.model.weights, setup.model.tokenizer, setup.model.config,
+                          *setup.table);
+  }
+  preflight.require_passed();
   watchdog.set_layout(setup.advice.layout);
   if (!setup.advice.reason.empty()) log.info("{}", setup.advice.reason);
-  std::unique_ptr<Backend> backend;
-  {
-    const PhaseScope phase(coordinator.progress(), "backend", Pace::work);
-    backend = make_backend(options, coordinator, log);
-  }
-  const RunLock lock(options.save, coordinator, log, kRunEndPatience);
-
-  failure_file.emplace(options.save, coordinator.rank(), coordinator.host());
-  coordinator.together([&] {
-    if (coordinator.rank() == 0) failure_file->set_former_aside();
-  });
-  watchdog.set_failure_file(&*failure_file);
-  const FatalSignals fatal_signals(*failure_file, coordinator.progress(), "train");
-  RunStage stage = RunStage::start_up;
+  Engine engine = start_engine(setup, mpi, coordinator, log);
+  poll_communication(*engine.backend, engine.comms, coordinator.progress());
   try {
-    return train_locked(setup, mpi, coordinator, *backend, log, stage);
-  } catch (const std::exception& error) {
-    if (record_failure(*failure_file, coordinator, error, stage)) throw;
-    throw SilentError(error.what());
+    preflight.check_devices(*engine.backend, engine.comms, *setup.grid, *setup.table);
+    preflight.finish();
+    if (options.preflight_only) return kExitSuccess;
+    return train_in_directory(setup, coordinator, engine, failure_file, watchdog, log);
+  } catch (...) {
+    abandon_communication(*engine.backend, engine.comms);
+    throw;
   }
 }
 
@@ -271,6 +281,11 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
 
 int run_train(int argc, char** argv) {
   const StopSignals signals;
+  if (asks_for_description(argc, argv)) {  // which needs no MPI
+    TrainOptions options;
+    make_train_parser(options).parse(argc, argv);
+    return kExitSuccess;
+  }
   return run_mpi_command("train", [&](const MpiRuntime& mpi, Coordinator& coordinator) {
     return train(argc, argv, mpi, coordinator);
   });

@@ -7,15 +7,16 @@
 namespace longhaul {
 void add_backend_flags(OptionParser& parser, const char* heading, TrainOptions& o) {
   FlagGroup flags(parser, heading);
-  flags.value("backend", &o.backend, "NAME", "auto, cpu or cuda");
+  flags.value("backend", &o.backend, "auto|cpu|cuda",
+              "what computes; auto: the GPUs, where every rank has one");
   flags.value("ranks_per_gpu", &o.ranks_per_gpu, "N",
               "ranks that share a GPU: for trying layouts out, not for speed");
-  flags.value("deterministic", &o.deterministic, "BOOL",
+  flags.value("deterministic", &o.deterministic, "true|false",
               "on GPUs: the same bits every run; costs speed");
-  flags.value("attention_backend", &o.attention_backend, "NAME",
+  flags.value("attention_backend", &o.attention_backend, "auto|cudnn|flash",
               "on GPUs: cudnn, flash (our own kernel), or auto (cuDNN unless it is missing or "
               "--deterministic is true)");
-  flags.value("gemm_cache_file", &o.gemm_cache_file, "FILE",
+  flags.value("gemm_cache_file", &o.gemm_cache_file, "auto|none|FILE",
               "where the fastest algorithms of matrix products are remembered; auto: "
               "~/.cache/longhaul; none: nowhere");
   flags.value("threads", &o.threads, "N",
@@ -34,22 +35,26 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
   layout.value("pipeline_model_parallel_size", &o.pipeline_model_parallel_size, "N",
                "only 1 is supported");
   add_batch_flags(layout, o);
-  layout.value("recompute_granularity", &o.recompute_granularity, "MODE",
-               "activations computed again in the backward pass: auto, none, selective, full");
+  layout.value("recompute_granularity", &o.recompute_granularity, "auto|none|selective|full",
+               "which activations are computed again in the backward pass; auto: the fewest that "
+               "make the run fit");
   add_backend_flags(parser, "Layout and memory", o);
 
   FlagGroup optimizer(parser, "Optimizer");
   add_run_length_flags(optimizer, o);
   optimizer.value("lr", &o.lr, "X", "highest learning rate");
   optimizer.value("min_lr", &o.min_lr, "X", "learning rate at the end");
-  optimizer.value("lr_decay_style", &o.lr_decay_style, "STYLE", "cosine, linear or constant");
+  optimizer.value("lr_decay_style", &o.lr_decay_style, "cosine|linear|constant",
+                  "how the learning rate falls from lr to min_lr");
   optimizer.value("lr_warmup_fraction", &o.lr_warmup_fraction, "R",
                   "share of the run with rising learning rate");
-  optimizer.value("lr_warmup_iters", &o.lr_warmup_iters, "N", "the same in steps");
-  optimizer.value("weight_decay", &o.weight_decay, "X", "on matrices, not on norms and biases");
-  optimizer.value("adam_beta1", &o.adam_beta1, "X", "AdamW's first moment decay");
-  optimizer.value("adam_beta2", &o.adam_beta2, "X", "AdamW's second moment decay");
-  optimizer.value("adam_eps", &o.adam_eps, "X", "AdamW's epsilon");
+  optimizer.value("lr_warmup_iters", &o.lr_warmup_iters, "N", "the same as a number of steps");
+  optimizer.value("weight_decay", &o.weight_decay, "X",
+                  "decoupled weight decay, on matrices, not on norms and biases");
+  optimizer.value("adam_beta1", &o.adam_beta1, "X", "decay of AdamW's first moment");
+  optimizer.value("adam_beta2", &o.adam_beta2, "X", "decay of AdamW's second moment");
+  optimizer.value("adam_eps", &o.adam_eps, "X",
+                  "AdamW's epsilon, added to the square root of the second moment");
   optimizer.value("clip_grad", &o.clip_grad, "X", "largest gradient norm; 0: no clipping");
   optimizer.value("max_skipped_steps", &o.max_skipped_steps, "N",
                   "stop after so many steps in a row without a finite loss");
@@ -64,10 +69,17 @@ void add_train_flags(OptionParser& parser, TrainOptions& o) {
                  "the same for the short agreements before the first step; 0: wait for ever");
   failures.value("straggler_factor", &o.straggler_factor, "X",
                  "name ranks that compute so many times as long as the median; 0: look for none");
+  FlagGroup start(parser, "Checks before the run");
+  start.value("preflight", &o.preflight, "full|quick|off",
+              "check hosts, files, memory and disk before anything is loaded; quick: without the "
+              "bandwidth between ranks; off: not at all");
+  start.toggle("preflight_only", &o.preflight_only,
+               "stop after these checks: exit code 0 when the run could start, else 2; nothing is "
+               "left in SAVE");
 
   FlagGroup files(parser, "Checkpoints and logs");
   files.plain("save", &o.save, "DIR", "directory for checkpoints and logs");
-  files.value("resume", &o.resume, "HOW",
+  files.value("resume", &o.resume, "auto|none|PATH",
               "auto: continue from the newest checkpoint in SAVE, if any; none: start anew in an "
               "empty SAVE; PATH: a checkpoint or save directory");
   files.value("save_interval", &o.save_interval, "N",

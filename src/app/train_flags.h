@@ -11,4 +11,7 @@ void add_backend_flags(OptionParser& parser, const char* heading, TrainOptions& 
 /// Declares the flags of `longhaul train`, which store into `options`.
 void add_train_flags(OptionParser& parser, TrainOptions& options);
 
+/// The command line of `longhaul train` with all that its --help tells.
+OptionParser make_train_parser(TrainOptions& options);
+
 }  // namespace longhaul

@@ -9,37 +9,11 @@
 
 #include "bench/random_data.h"
 #include "bench/timer.h"
+#include "comm/named_groups.h"
 #include "core/error.h"
 
 namespace longhaul::bench {
 namespace {
-
-struct Group {
-  std::string name;  // "tp", "dp = dp_cp = world"
-  Communicator* comm;
-  std::vector<int> ranks;
-};
-
-std::vector<Group> groups_of(const Communicators& comms, const ProcessGrid& grid) {
-  std::vector<int> world(static_cast<std::size_t>(grid.world()));
-  for (std::size_t i = 0; i < world.size(); ++i) world[i] = static_cast<int>(i);
-  std::vector<Group> groups;
-  for (Group group :
-       {Group{"tp", comms.tp.get(), grid.tp_group()}, Group{"cp", comms.cp.get(), grid.cp_group()},
-        Group{"dp", comms.dp.get(), grid.dp_group()},
-        Group{"dp_cp", comms.dp_cp.get(), grid.dp_cp_group()},
-        Group{"world", comms.world.get(), world}}) {
-    if (group.ranks.size() < 2) continue;
-    const auto same = std::find_if(groups.begin(), groups.end(),
-                                   [&](const Group& other) { return other.ranks == group.ranks; });
-    if (same == groups.end()) {
-      groups.push_back(std::move(group));
-    } else {
-      same->name += " = " + group.name;
-    }
-  }
-  return groups;
-}
 
 /// The same on all ranks: the slowest rank's.
 double slowest(Coordinator& coordinator, double seconds) {
@@ -62,7 +36,7 @@ class CollectiveBench {
                [&coordinator](double mine) { return slowest(coordinator, mine); }),
         data_(backend) {}
 
-  void run(const Group& group, DType dtype, std::int64_t bytes) {
+  void run(const NamedGroup& group, DType dtype, std::int64_t bytes) {
     const Stream stream = backend_.compute_stream();
     Communicator& comm = *group.comm;
     const std::int64_t ranks = comm.size();
@@ -114,7 +88,7 @@ class CollectiveBench {
 
 void bench_collectives(Backend& backend, const Communicators& comms, Coordinator& coordinator,
                        const ProcessGrid& grid, const CollectiveOptions& options, Report& report) {
-  const std::vector<Group> groups = groups_of(comms, grid);
+  const std::vector<NamedGroup> groups = named_groups(comms, grid);
   if (groups.empty()) {
     user_error(
         "one rank has nothing to exchange; start several: mpirun -n 2 longhaul bench "
@@ -129,7 +103,7 @@ void bench_collectives(Backend& backend, const Communicators& comms, Coordinator
                       {"algbw", "algbw GB/s", 10, kSignificant},
                       {"busbw", "busbw GB/s", 10, kSignificant}});
   CollectiveBench bench(backend, coordinator, options, report);
-  for (const Group& group : groups) {
+  for (const NamedGroup& group : groups) {
     for (const DType dtype : {DType::bf16, DType::f32}) {
       for (std::int64_t bytes = options.min_bytes; bytes <= options.max_bytes;
            bytes *= options.factor) {

@@ -41,6 +41,9 @@ RunLock::RunLock(const std::filesystem::path& save, Coordinator& coordinator, co
   const std::filesystem::path file = save / "run.lock";
   coordinator.together([&] {
     if (coordinator.rank() != 0) return;
+    std::error_code error;
+    std::filesystem::create_directories(save, error);
+    if (error) throw UserError(io_error_text(save, "cannot be created", error.value()));
     file_ = FileDescriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
     if (!file_.valid()) throw UserError(io_error_text(file, "cannot be opened", errno));
     wait_for_others(file_, file, log, patience);

@@ -19,12 +19,6 @@ constexpr const char* kIrrelevantModelKeys[] = {
     "architectures", "_attn_implementation",
 };
 
-Json comparable_model(const std::string& text) {
-  Json model = Json::parse(text);
-  for (const char* key : kIrrelevantModelKeys) model.erase(key);
-  return model;
-}
-
 /// What decides which samples each step sees.
 Json data_order(const RunRecord& record) {
   Json data = Json::parse(record.data_identity);
@@ -53,6 +47,12 @@ void list_differences(const Json& saved, const Json& now, const std::string& pat
 
 }  // namespace
 
+std::string comparable_model(const std::string& config) {
+  Json model = Json::parse(config);
+  for (const char* key : kIrrelevantModelKeys) model.erase(key);
+  return model.dump();
+}
+
 std::string to_metadata(const RunState& state, const RunRecord& record) {
   Json json;
   json["program_version"] = kVersion;
@@ -80,8 +80,8 @@ RunState resume_state(const std::string& metadata, const RunRecord& record,
         source);
   }
   std::vector<std::string> lines;
-  list_differences(comparable_model(json["model"].dump()), comparable_model(record.config.json),
-                   "model", lines);
+  list_differences(Json::parse(comparable_model(json["model"].dump())),
+                   Json::parse(comparable_model(record.config.json)), "model", lines);
   list_differences(json["data"], data_order(record), "data", lines);
   if (!lines.empty()) {
     user_error(

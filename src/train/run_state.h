@@ -28,6 +28,9 @@ struct RunRecord {
   std::string data_identity;  // JSON object text: what determines the order and content of the data
 };
 
+/// The text of a config.json without the keys that change nothing in the numbers of a run.
+std::string comparable_model(const std::string& config);
+
 /// The metadata JSON text of a checkpoint.
 std::string to_metadata(const RunState& state, const RunRecord& record);
 

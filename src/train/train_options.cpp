@@ -63,9 +63,14 @@ void TrainOptions::validate() const {
   if (!(straggler_factor == 0.0 || (straggler_factor > 1.0 && straggler_factor < 1e6))) {
     user_error(
         "--straggler_factor {}: must be above 1 (how many times the median a slow rank takes), or "
-        "0 "
-        "to look for none",
+        "0 to look for none",
         straggler_factor);
+  }
+  if (preflight != "full" && preflight != "quick" && preflight != "off") {
+    user_error("--preflight {}: choose full, quick or off", preflight);
+  }
+  if (preflight_only && preflight == "off") {
+    user_error("--preflight_only and --preflight off exclude each other: keep one");
   }
   if (port < 1 || port > 65535) user_error("--port {}: must be between 1 and 65535", port);
 }

@@ -40,6 +40,10 @@ struct TrainOptions : DatasetSettings {
   double clip_grad = 1.0;
   int max_skipped_steps = 10;
 
+  // Checks before a run
+  std::string preflight = "full";
+  bool preflight_only = false;
+
   // Checkpoints, evaluation, log
   std::string resume = "auto";
   std::int64_t save_interval = 50;

@@ -189,8 +189,10 @@ class BadInput(harness.ProgramTest):
         self.addCleanup(subprocess.run, ["umount", save], check=True)
         flags = dict(ranks=2, context_parallel_size=2, lr_decay_style="constant")
         self.assert_trained(self.train(save, train_iters=3, **flags))
-        result = self.train(save, **flags)
-        self.assert_refused(result, "checkpoint of step 6", save, "step_00000003 stays the latest")
+        for preflight in ("full", "off"):  # seen before the run starts, and when it writes
+            result = self.train(save, preflight=preflight, **flags)
+            self.assert_refused(result, "checkpoint of step 6", save,
+                                "step_00000003 stays the latest")
         with open(os.path.join(save, "latest"), encoding="utf-8") as file:
             self.assertEqual(file.read().strip(), "step_00000003")
         self.assertEqual([n for n in os.listdir(save) if n.startswith("step_")], ["step_00000003"])

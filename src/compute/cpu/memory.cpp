@@ -1,35 +1,20 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "compute/cpu/cpu_backend.h"
 #include "compute/cpu/parallel.h"
 #include "core/arena.h"
 #include "core/error.h"
+#include "core/proc.h"
 
 namespace longhaul::cpu {
 namespace {
 
 // Blocks of at least two huge pages are aligned to one, so that the kernel can use them.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-/// The value in bytes of a "Name:   123 kB" line of a /proc file; 0 when there is none.
-std::size_t proc_value(const char* path, const char* name) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
-  if (!file) return 0;
-  const std::size_t length = std::strlen(name);
-  char line[256];
-  while (std::fgets(line, sizeof line, file.get()) != nullptr) {
-    if (std::strncmp(line, name, length) == 0 && line[length] == ':') {
-      return static_cast<std::size_t>(std::strtoull(line + length + 1, nullptr, 10)) * 1024;
-    }
-  }
-  return 0;
-}
 
 /// Calls body(begin, count) on ranges of bytes, one a thread where there are enough to share.
 template <typename Body>
@@ -65,9 +50,9 @@ void* CpuBackend::allocate(std::size_t bytes) {
 
 void CpuBackend::deallocate(void* data) noexcept { std::free(data); }
 
-std::size_t CpuBackend::memory_used() const { return proc_value("/proc/self/status", "VmRSS"); }
+std::size_t CpuBackend::memory_used() const { return proc_bytes("/proc/self/status", "VmRSS"); }
 
-std::size_t CpuBackend::memory_free() const { return proc_value("/proc/meminfo", "MemAvailable"); }
+std::size_t CpuBackend::memory_free() const { return available_host_memory(); }
 
 void CpuBackend::copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) {
   copy_on_device(device, host, bytes, stream);

@@ -30,10 +30,8 @@ double measured_bandwidth(int device) {
 }
 
 std::vector<std::string> visible_uuids() {
-  int count = 0;
-  LONGHAUL_CUDA_CHECK(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
   std::vector<std::string> uuids;
-  for (int device = 0; device < count; ++device) uuids.push_back(device_info(device).uuid);
+  for (DeviceInfo& device : visible_device_infos()) uuids.push_back(std::move(device.uuid));
   return uuids;
 }
 
@@ -105,6 +103,14 @@ DeviceInfo device_info(int device) {
   info.memory_bandwidth =
       peak.memory_bandwidth > 0.0 ? peak.memory_bandwidth : measured_bandwidth(device);
   return info;
+}
+
+std::vector<DeviceInfo> visible_device_infos() {
+  int count = 0;
+  LONGHAUL_CUDA_CHECK(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  std::vector<DeviceInfo> devices;
+  for (int device = 0; device < count; ++device) devices.push_back(device_info(device));
+  return devices;
 }
 
 void check_supported(const DeviceInfo& device) {

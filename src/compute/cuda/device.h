@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/coordinator.h"
 
@@ -28,6 +29,9 @@ std::optional<std::string> cuda_problem();
 
 /// Creates no context. Throws InternalError when there is no such device.
 DeviceInfo device_info(int device);
+
+/// All GPUs that this process sees. Creates no context.
+std::vector<DeviceInfo> visible_device_infos();
 
 /// Can this program's kernels run on it? Throws UserError when not.
 void check_supported(const DeviceInfo& device);

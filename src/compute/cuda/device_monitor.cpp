@@ -1,14 +1,10 @@
 #include "compute/cuda/device_monitor.h"
 
-#include <dlfcn.h>
+#include "compute/cuda/nvml.h"
 
 namespace longhaul::cuda {
 namespace {
 
-// The few declarations of the management library (NVML) that are used here; its header does not
-// come with every CUDA Toolkit. Its interface is stable: functions are versioned by their names.
-using NvmlDevice = void*;
-constexpr int kNvmlSuccess = 0;
 constexpr int kNvmlClockSm = 1;
 constexpr int kNvmlClockMemory = 2;
 constexpr int kNvmlTemperatureGpu = 0;
@@ -22,13 +18,6 @@ class DeviceMonitor::Library {
     std::unique_ptr<Library> library(new Library);
     return library->load(uuid, name) ? std::move(library) : nullptr;
   }
-
-  ~Library() {
-    if (initialised_) shutdown_();
-    if (handle_ != nullptr) dlclose(handle_);
-  }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
 
   [[nodiscard]] std::optional<DeviceSample> sample() const {
     unsigned sm_clock = 0;
@@ -56,32 +45,18 @@ class DeviceMonitor::Library {
  private:
   Library() = default;
 
-  template <typename Function>
-  bool find(Function* function, const char* name) {
-    *function = reinterpret_cast<Function>(dlsym(handle_, name));
-    return *function != nullptr;
-  }
-
   bool load(const std::string& uuid, const char* name) {
-    handle_ = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (handle_ == nullptr) return false;
-    int (*initialise)() = nullptr;
+    nvml_ = Nvml::open(name);
     int (*device_of_uuid)(const char*, NvmlDevice*) = nullptr;
-    if (!find(&initialise, "nvmlInit_v2") || !find(&shutdown_, "nvmlShutdown") ||
-        !find(&device_of_uuid, "nvmlDeviceGetHandleByUUID") ||
-        !find(&clock_, "nvmlDeviceGetClockInfo") ||
-        !find(&temperature_, "nvmlDeviceGetTemperature") ||
-        !find(&power_, "nvmlDeviceGetPowerUsage")) {
-      return false;
-    }
-    initialised_ = initialise() == kNvmlSuccess;
-    return initialised_ && device_of_uuid(uuid.c_str(), &device_) == kNvmlSuccess;
+    return nvml_ != nullptr && nvml_->find(&device_of_uuid, "nvmlDeviceGetHandleByUUID") &&
+           nvml_->find(&clock_, "nvmlDeviceGetClockInfo") &&
+           nvml_->find(&temperature_, "nvmlDeviceGetTemperature") &&
+           nvml_->find(&power_, "nvmlDeviceGetPowerUsage") &&
+           device_of_uuid(uuid.c_str(), &device_) == kNvmlSuccess;
   }
 
-  void* handle_ = nullptr;
-  bool initialised_ = false;
+  std::unique_ptr<Nvml> nvml_;
   NvmlDevice device_ = nullptr;
-  int (*shutdown_)() = nullptr;
   int (*clock_)(NvmlDevice, int type, unsigned* mhz) = nullptr;
   int (*temperature_)(NvmlDevice, int sensor, unsigned* celsius) = nullptr;
   int (*power_)(NvmlDevice, unsigned* milliwatts) = nullptr;

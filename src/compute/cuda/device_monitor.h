@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "compute/cuda/nvml.h"
+
 namespace longhaul::cuda {
 
 /// What a GPU says of itself at one moment; 0 where the driver does not tell.
@@ -21,7 +23,7 @@ struct DeviceSample {
 class DeviceMonitor {
  public:
   /// uuid: DeviceInfo::uuid. CUDA's device numbers are not the library's.
-  explicit DeviceMonitor(const std::string& uuid, const char* library = "libnvidia-ml.so.1");
+  explicit DeviceMonitor(const std::string& uuid, const char* library = kNvmlLibrary);
   ~DeviceMonitor();
   DeviceMonitor(DeviceMonitor&&) noexcept;
   DeviceMonitor& operator=(DeviceMonitor&&) noexcept;
