@@ -81,7 +81,8 @@ std::string remedy_for(const Hang& hang, std::span<const RankView> ranks,
                        std::span<const RankPlace> places) {
   const std::string again = "start the same command again to continue from the newest checkpoint";
   if (hang.missing.empty()) {
-    return "look for errors of the network between these hosts (links, switches, dmesg); " + again;
+    return fmt::format(
+        "look for errors of the network between these hosts (links, switches, dmesg); {}", again);
   }
   std::set<std::string> hosts;
   bool silent = false;
