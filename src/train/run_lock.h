@@ -15,8 +15,9 @@ namespace longhaul {
 /// ranks. Where the file system knows no locks, nothing is held.
 class RunLock {
  public:
-  /// Collective. Makes the directory when it is not there. Waits up to `patience` for a run that is just ending, and says so. Throws
-  /// CollectiveError naming host and process of the other run, or when the file cannot be made.
+  /// Collective. Makes the directory when it is not there. Waits up to `patience` for a run that is
+  /// just ending, and says so. Throws CollectiveError naming host and process of the other run, or
+  /// when the file cannot be made.
   RunLock(const std::filesystem::path& save, Coordinator& coordinator, const Log& log,
           std::chrono::seconds patience);
 
