@@ -35,7 +35,8 @@ leave() {
     wait "$MPIRUN_PID" 2>/dev/null || true
     clean_hosts "${HOSTS[@]}"
   fi
-  if [[ -n $WORK ]]; then rm -rf -- "$WORK"; fi
+  # mpirun has session files here, too, when this machine is none of the hosts.
+  if [[ -n $WORK ]]; then rm -rf -- "$WORK" "$SESSION_FOLDER"; fi
   exit "$status"
 }
 

@@ -76,16 +76,22 @@ start_mpirun() {
 # Identifies the failure record that is there now, whatever the clocks of hosts and file servers say.
 failure_record() { stat -c '%i %Y' -- "${OPTION[save]}/failure.json" 2>/dev/null || true; }
 
-# What runs beside the job in a process of its own: it ends without leaving anything when it is told to.
+# What runs beside the job in a process of its own ends without leaving anything when it is told to, and
+# when the launcher is gone.
 PAUSE_PID=
 begin_watching() {
   trap - INT HUP EXIT
   trap 'kill "$PAUSE_PID" 2>/dev/null; exit 0' TERM
 }
 pause() {
-  sleep "$1" &
-  PAUSE_PID=$!
-  wait "$PAUSE_PID"
+  local seconds=$1
+  while ((seconds > 0)); do
+    sleep 1 &
+    PAUSE_PID=$!
+    wait "$PAUSE_PID"
+    kill -0 "$$" 2>/dev/null || exit 0
+    seconds=$((seconds - 1))
+  done
 }
 
 # mpirun waits for ever for a host whose processes are frozen, even after the ranks have given up. Once

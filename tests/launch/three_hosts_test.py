@@ -174,13 +174,13 @@ class ThreeHosts(launch_support.LaunchTest):
         save = self.save("killed-launcher")
         launcher = self.start(*self.flags(save, train=["--train_iters", 2000]))
         self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+        for host in self.cluster.hosts:  # nobody is there to remove files
+            self.addCleanup(host.run, "bash", "-c", "rm -rf /tmp/longhaul-*")
         began = time.monotonic()
         os.kill(self.launcher_script(), signal.SIGKILL)
         launcher.communicate(timeout=30)
         self.assertEqual(self.cluster.wait_until_idle(15), [])
         print(f"everything ended {time.monotonic() - began:.1f} s after kill -9 of the launcher")
-        for host in self.cluster.hosts:  # nobody is there to do it
-            host.run("bash", "-c", "rm -rf /tmp/longhaul-*")
 
     def test_dry_run_contacts_nobody(self):
         save = self.save("dry")
