@@ -240,6 +240,8 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   std::optional<FailureFile> failure_file;  // once the save directory is this run's
   Watchdog watchdog(coordinator, hang_limits(options), "train", log);
   preflight::Preflight preflight(mpi.world(), coordinator, options, flags, log);
+  std::optional<PhaseScope> checking(std::in_place, coordinator.progress(), "preflight",
+                                     Pace::work);
   preflight.check_hosts();
   const bool opened = preflight.attempt("model and layout", [&] {
     setup.model = open_model(options.model);
@@ -262,13 +264,16 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
                           *setup.table);
   }
   preflight.require_passed();
+  checking.reset();
   watchdog.set_layout(setup.advice.layout);
   if (!setup.advice.reason.empty()) log.info("{}", setup.advice.reason);
   Engine engine = start_engine(setup, mpi, coordinator, log);
   poll_communication(*engine.backend, engine.comms, coordinator.progress());
   try {
+    checking.emplace(coordinator.progress(), "preflight", Pace::work);
     preflight.check_devices(*engine.backend, engine.comms, *setup.grid, *setup.table);
     preflight.finish();
+    checking.reset();
     if (options.preflight_only) return kExitSuccess;
     return train_in_directory(setup, coordinator, engine, failure_file, watchdog, log);
   } catch (...) {
