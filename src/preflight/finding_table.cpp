@@ -142,7 +142,8 @@ std::string finding_table(const std::vector<Finding>& findings, std::size_t widt
     widths[column] = std::min(widths[column], used);
   }
   std::string text = draw(cells.front(), widths);
-  text += " " + std::string(std::accumulate(widths.begin(), widths.end(), 4 * kGap), '-') + "\n";
+  const std::size_t rule = std::accumulate(widths.begin(), widths.end(), 4 * kGap);
+  text += fmt::format(" {:-<{}}\n", "", rule);
   for (std::size_t i = 1; i < cells.size(); ++i) text += draw(cells[i], widths);
   return text;
 }

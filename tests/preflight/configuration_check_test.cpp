@@ -37,7 +37,7 @@ TEST(JudgeSettings, OfTwoRanksTheFirstIsRight) {
 
 TEST(JudgeSettings, CountsManyDifferences) {
   Settings other;
-  for (const char name : {'a', 'b', 'c', 'd', 'e'}) other[std::string("--") + name] = "1";
+  for (const char* const name : {"--a", "--b", "--c", "--d", "--e"}) other.emplace(name, "1");
   const Verdict verdict = judge_settings(seen<Settings>({{}, other}), "do it");
   ASSERT_EQ(verdict.findings.size(), 1U);
   EXPECT_TRUE(contains(verdict.findings[0].what, "and 2 more")) << verdict.findings[0].what;

@@ -36,7 +36,7 @@ TEST(Report, CountsWhatDiffers) {
                                 {Severity::warning, 1, "n1", "c", "d"}};
   EXPECT_TRUE(contains(failure_text(findings, 80),
                        "pre-flight found 1 problem and 1 warning; nothing was started\n"));
-  findings[1].what = "x";
+  findings[1].what.assign(1, 'x');
   findings.pop_back();
   EXPECT_TRUE(contains(failure_text(findings, 80), "found 2 problems; nothing"));
 }
