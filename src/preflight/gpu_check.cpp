@@ -68,6 +68,7 @@ void check_cuda(const All& all, const std::string& backend, Verdict& verdict) {
                    "build it where nvcc and NCCL are installed; --backend cpu silences this");
     } else if (!fact.cuda_problem.empty() && (usable || backend == "cuda" || !fact.gpus.empty())) {
       auto [what, remedy] = split_advice(fact.cuda_problem);
+      if (backend == "cuda") what = fmt::format("--backend cuda: {}", what);
       verdict.findings.push_back(
           {usable || backend == "cuda" ? Severity::failure : Severity::warning, one.rank, one.host,
            std::move(what), std::move(remedy)});

@@ -82,6 +82,12 @@ class Run:
         """To one rank, or to mpirun."""
         os.kill(self.mpirun.pid if rank is None else self.pids[rank], number)
 
+    def catches(self, number, rank):
+        """Has the rank come as far as to handle the signal itself? Loading the program takes a while."""
+        with open(f"/proc/{self.pids[rank]}/status", encoding="utf-8") as file:
+            caught = next(line.split()[1] for line in file if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> (number - 1) & 1)
+
     def finish(self, seconds=60):
         """The exit code, and how long mpirun took to end."""
         begin = time.monotonic()

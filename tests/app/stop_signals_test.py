@@ -72,16 +72,14 @@ class StopSignals(StopTest):
         self.assertEqual(run.text().count(f"checkpoint of step {done}:"), 1, run.text())
 
     def test_during_start_up_nothing_is_left_half_done(self):
-        # At moments from the first instructions of the ranks to the first steps.
-        for delay in (0.0, 0.1, 0.2, 0.3, 0.5):
+        # At moments from the first instructions of main() to the first steps.
+        for delay in (0.0, 0.1, 0.2, 0.4, 0.8):
             run = self.start(f"early-{delay}")
             run.wait_for_ranks()
+            run.wait_for(lambda: run.catches(signal.SIGUSR1, 0), "rank 0's main()")
             time.sleep(delay)
             run.signal(signal.SIGUSR1, rank=0)
             code, _ = run.finish()
-            if code == -signal.SIGUSR1 or code == 128 + signal.SIGUSR1:
-                self.assertEqual(delay, 0.0, run.text())  # before main() was reached
-                continue
             self.assertEqual(code, STOPPED, run.text())
             self.assertEqual(run.text().count("exit code 75"), 1, run.text())
             self.assertEqual(run.left_over(), [])

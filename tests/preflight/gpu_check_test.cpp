@@ -57,8 +57,9 @@ TEST(JudgeGpus, AHostWithoutADriver) {
   EXPECT_EQ(verdict.findings[1].what, "there is no NVIDIA driver here");
   // Without a GPU anywhere the CPU computes, unless a GPU was asked for.
   EXPECT_EQ(places(judge_gpus(seen<GpusFact>({none, none}), "auto", 1)), "");
-  EXPECT_EQ(places(judge_gpus(seen<GpusFact>({none, none}), "cuda", 1)),
-            "failure 0 a, failure 1 b");
+  const Verdict asked = judge_gpus(seen<GpusFact>({none, none}), "cuda", 1);
+  ASSERT_EQ(places(asked), "failure 0 a, failure 1 b");
+  EXPECT_EQ(asked.findings[0].what, "--backend cuda: there is no NVIDIA driver here");
   // GPUs that CUDA cannot use are worth a word.
   GpusFact old = gpus("a", 1);
   old.cuda_problem = "the NVIDIA driver is for CUDA 11; update it";
