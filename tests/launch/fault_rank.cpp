@@ -1,6 +1,7 @@
-// Stands in for `longhaul` in tests of what the launcher and mpirun do with a rank that fails in a way
-// that the real program does not offer: `fault_rank train --save DIR ...` exchanges messages until a
-// file named after a fault appears in DIR; the last rank then throws, or leaves with status 0.
+// Stands in for `longhaul` in tests of what the launcher and mpirun do with a rank that fails in a
+// way that the real program does not offer: `fault_rank train --save DIR ...` exchanges messages
+// until a file named after a fault appears in DIR; the last rank then throws, or leaves with status
+// 0.
 #include <mpi.h>
 #include <unistd.h>
 
