@@ -103,7 +103,6 @@ requeue_job() {
 
 train_job() {
   local restarts=0
-  [[ -n ${SLURM_JOB_ID-} ]] || job_fail "this is a batch script of Slurm: start it with sbatch"
   trap on_warning USR1
   find_program
   set_job_environment

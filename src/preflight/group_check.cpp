@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 
 #include "core/error.h"
 #include "core/stopwatch.h"
@@ -17,23 +16,6 @@ constexpr std::int64_t kMostHostBytes = std::int64_t{16} << 20;  // between CPUs
 constexpr double kSecondsACall = 0.02;  // larger messages are tried while a call is faster
 constexpr int kCalls = 3;
 constexpr double kNanoseconds = 1e9;
-
-/// Memory of the backend.
-class Buffer {
- public:
-  Buffer(Backend& backend, std::int64_t bytes)
-      : backend_(backend), data_(backend.allocate(static_cast<std::size_t>(bytes))) {
-    backend.fill_zero(data_, static_cast<std::size_t>(bytes), backend.compute_stream());
-  }
-  ~Buffer() { backend_.deallocate(data_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  [[nodiscard]] void* get() const { return data_; }
-
- private:
-  Backend& backend_;
-  void* data_;
-};
 
 double one_call(Backend& backend, const NamedGroup& group, void* data, std::int64_t bytes) {
   const Stopwatch watch;
@@ -115,19 +97,22 @@ GroupSpeeds measure_groups(Backend& backend, Coordinator& coordinator,
   GroupSpeeds speeds;
   if (groups.empty()) return speeds;
   const std::int64_t most = backend.memory_is_host() ? kMostHostBytes : kMostBytes;
-  std::optional<Buffer> buffer;
-  coordinator.together([&] { buffer.emplace(backend, most); });  // else others wait for ever
+  DeviceBuffer buffer;
+  coordinator.together([&] {  // else others wait for ever
+    buffer = DeviceBuffer(backend, static_cast<std::size_t>(most));
+    backend.fill_zero(buffer.data(), buffer.bytes(), backend.compute_stream());
+  });
   for (const NamedGroup& group : groups) {
-    one_call(backend, group, buffer->get(), kFirstBytes);  // connects
+    one_call(backend, group, buffer.data(), kFirstBytes);  // connects
     std::int64_t bytes = kFirstBytes;
     coordinator.barrier();
-    while (slowest(coordinator, one_call(backend, group, buffer->get(), bytes)) < kSecondsACall &&
+    while (slowest(coordinator, one_call(backend, group, buffer.data(), bytes)) < kSecondsACall &&
            bytes < most) {
       bytes *= 4;
     }
     GroupSpeed speed{group.name, group.ranks, static_cast<double>(bytes), 0.0};
     for (int call = 0; call < kCalls; ++call) {
-      const double seconds = one_call(backend, group, buffer->get(), bytes);
+      const double seconds = one_call(backend, group, buffer.data(), bytes);
       if (call == 0 || seconds < speed.seconds) speed.seconds = seconds;
     }
     speeds.push_back(std::move(speed));

@@ -239,7 +239,7 @@ class Preflight(PreflightCase):
     # ---- hosts
     def test_full_shared_memory(self):
         self.on_rank(1, "mount -t tmpfs -o size=4m tmpfs /dev/shm",
-                     "head -c 4194304 /dev/zero > /dev/shm/left-behind || true")
+                     "head -c 4194304 /dev/zero > /dev/shm/left-behind")
         row = self.only_row(variables=WITHOUT_SHARED_MEMORY)
         self.assert_row(row, what=["/dev/shm", "0 bytes of 4.2 MB free"], remedy=["remount,size"])
 
@@ -287,7 +287,7 @@ class Preflight(PreflightCase):
     def test_full_shared_memory_of_all_ranks_of_a_host(self):
         """Open MPI as it is by default: it warns, does without, and training tells the rest."""
         line = ["mpirun", "-n", "2", harness.LONGHAUL, "train", "--preflight_only", *self.train_flags(self.save)]
-        fill = ("mount -t tmpfs -o size=4m tmpfs /dev/shm; head -c 4194304 /dev/zero > /dev/shm/left-behind || true; "
+        fill = ("mount -t tmpfs -o size=4m tmpfs /dev/shm && head -c 4194304 /dev/zero > /dev/shm/left-behind && "
                 'exec "$@"')
         result = subprocess.run(["unshare", "--mount", "--propagation", "private", "bash", "-c", fill, "bash", *line],
                                 env=harness.ENVIRONMENT, text=True, capture_output=True, check=False,
