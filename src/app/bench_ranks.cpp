@@ -195,14 +195,7 @@ int run_bench_step(BenchRun& run) {
   return run_on_grid(run, flags, "step", *grid,
                      [&](Backend& backend, Communicators& comms, bench::Report& report) {
                        report.add_argument("layout", grid->layout().describe());
-                       Runtime runtime{*grid,
-                                       backend,
-                                       comms,
-                                       run.coordinator,
-                                       run.log,
-                                       backend.create_stream("communication"),
-                                       backend.create_stream("gather of keys and values"),
-                                       backend.create_stream("copies")};
+                       Runtime runtime(*grid, backend, comms, run.coordinator, run.log);
                        bench::bench_step(runtime, config, *table, step.options, report);
                      });
 }

@@ -163,14 +163,7 @@ int train_locked(Setup& setup, Coordinator& coordinator, Engine& engine, const L
     if (coordinator.rank() == 0) copy_tokenizer_files(setup.model.tokenizer, copy);
   });
 
-  Runtime runtime{*setup.grid,
-                  backend,
-                  engine.comms,
-                  coordinator,
-                  log,
-                  backend.create_stream("communication"),
-                  backend.create_stream("gather of keys and values"),
-                  backend.create_stream("copies")};
+  Runtime runtime(*setup.grid, backend, engine.comms, coordinator, log);
   progress.enter_phase("plan");
   std::unique_ptr<Trainer> trainer;
   coordinator.together([&] {

@@ -1,15 +1,42 @@
 #pragma once
 
+#include <memory>
+
 #include "comm/communicator.h"
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
+#include "compute/communication_timer.h"
 #include "core/log.h"
 
 namespace longhaul {
 
 /// What every part of a run works with; passed down by reference, owned by the subcommand.
 struct Runtime {
+  Runtime(const ProcessGrid& grid, Backend& backend, Communicators& comms, Coordinator& coordinator,
+          const Log& log)
+      : grid(grid),
+        backend(backend),
+        comms(comms),
+        coordinator(coordinator),
+        log(log),
+        comm_stream(backend.create_stream("gradients and weights")),
+        layer_stream(backend.create_stream("exchange of a layer")),
+        copy_stream(backend.create_stream("copies")),
+        waits(std::make_shared<CommunicationTimer>(backend)) {}
+
+  /// `other` in another layout, for planning: the same streams.
+  Runtime(const Runtime& other, const ProcessGrid& grid, Communicators& comms)
+      : grid(grid),
+        backend(other.backend),
+        comms(comms),
+        coordinator(other.coordinator),
+        log(other.log),
+        comm_stream(other.comm_stream),
+        layer_stream(other.layer_stream),
+        copy_stream(other.copy_stream),
+        waits(other.waits) {}
+
   const ProcessGrid& grid;
   Backend& backend;
   Communicators& comms;
@@ -17,10 +44,13 @@ struct Runtime {
   const Log& log;
   /// Reductions of gradients and gathering of weights run here, beside computing.
   Stream comm_stream;
-  /// K and V are gathered over CP here, so that they need not queue behind a layer's gradients.
-  Stream gather_stream;
+  /// What the ranks of a TP or CP group exchange inside a layer, so that it need not queue behind
+  /// a layer's gradients.
+  Stream layer_stream;
   /// Copies between host and device that run beside computing.
   Stream copy_stream;
+  /// Measures what of the exchange nothing hides.
+  std::shared_ptr<CommunicationTimer> waits;
 };
 
 }  // namespace longhaul

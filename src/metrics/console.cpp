@@ -231,11 +231,13 @@ void Console::evaluation(const EvaluationReport& report) {
 }
 
 void Console::checkpoint(const CheckpointReport& report) {
-  print_line(
-      painted(fmt::format("      checkpoint of step {}: {} ({} in {}, training waited {})",
-                          report.step, report.path, human_bytes(static_cast<double>(report.bytes)),
-                          human_duration(report.seconds), human_duration(report.blocked_seconds)),
-              Paint::good));
+  print_line(painted(
+      fmt::format("      checkpoint of step {}: {} ({} in {}, training waited {}, of which {} "
+                  "for the copy)",
+                  report.step, report.path, human_bytes(static_cast<double>(report.bytes)),
+                  human_duration(report.seconds), human_duration(report.blocked_seconds),
+                  human_duration(report.copy_seconds)),
+      Paint::good));
 }
 
 void Console::earlier_losses(std::vector<double> losses) {

@@ -56,6 +56,7 @@ struct CheckpointReport {
   std::int64_t bytes = 0;
   double seconds = 0.0;          // that writing it took
   double blocked_seconds = 0.0;  // that training waited for it
+  double copy_seconds = 0.0;     // of these, copying the state from the device
 };
 
 enum class RunEnd : std::uint8_t { complete, interrupted };

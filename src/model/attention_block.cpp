@@ -1,7 +1,6 @@
 #include "model/attention_block.h"
 
 #include "comm/chunk_order.h"
-#include "model/sequence_parallel.h"
 
 namespace longhaul {
 
@@ -16,90 +15,126 @@ AttentionBlock::AttentionBlock(const ModelContext& context, int layer)
       k_norm_(context.table.find(ParameterRole::k_norm, layer)),
       o_proj_(context.table.find(ParameterRole::o_proj, layer)) {}
 
-const void* AttentionBlock::bias(int parameter) const {
-  return parameter < 0 ? nullptr : context_.weights.data(parameter);
+MatrixView AttentionBlock::kv_projection(const TokenCounts& tokens, const LayerActivations& a,
+                                         const LayerScratch& s) const {
+  void* const data = context_.sizes.qk_norm ? a.kv_raw : kv_of_rank(a, s);
+  return context_.view(data, tokens.local, 2 * context_.sizes.kv_cols);
 }
 
-MatrixView AttentionBlock::project_kv(const DeviceBatch& batch, const LayerActivations& a,
-                                      const LayerScratch& s, ConstMatrixView normed) const {
+MatrixView AttentionBlock::q_projection(const TokenCounts& tokens,
+                                        const LayerActivations& a) const {
+  return context_.view(context_.sizes.qk_norm ? a.q_raw : a.q, tokens.local, context_.sizes.q_cols);
+}
+
+void* AttentionBlock::kv_of_rank(const LayerActivations& a, const LayerScratch& s) const {
+  // With CP 1 there is nothing to gather: the local K and V are the stream's.
+  return context_.sizes.cp == 1 ? a.kv : s.kv_local;
+}
+
+void AttentionBlock::project(ConstMatrixView normed, int weight, int bias_parameter,
+                             MatrixView output) const {
+  const void* const bias = bias_parameter < 0 ? nullptr : context_.weights.data(bias_parameter);
+  context_.runtime.backend.linear_forward(normed, context_.weights.matrix(weight), bias, {},
+                                          output);
+}
+
+void AttentionBlock::rotate_kv(const DeviceBatch& batch, const LayerActivations& a,
+                               MatrixView projected, MatrixView kv) const {
   const LocalSizes& sizes = context_.sizes;
   Backend& backend = context_.runtime.backend;
-  // With CP 1 there is nothing to gather: the local K and V are the stream's.
-  void* const target = sizes.cp == 1 ? a.kv : s.kv_local;
-  const MatrixView kv = context_.view(target, normed.rows, 2 * sizes.kv_cols);
   const MatrixView keys = kv.col_range(0, sizes.kv_cols);
-  const ConstMatrixView weight = context_.weights.matrix(kv_proj_);
-  if (sizes.qk_norm) {
-    const MatrixView raw = context_.view(a.kv_raw, kv.rows, kv.cols);
-    backend.linear_forward(normed, weight, bias(kv_bias_), {}, raw);
-    backend.head_norm_rope_forward(raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
-                                   context_.weights.data(k_norm_), sizes.epsilon, batch.positions,
-                                   context_.rope, keys, a.inv_rms_k);
-    backend.convert(raw.col_range(sizes.kv_cols, sizes.kv_cols),
-                    kv.col_range(sizes.kv_cols, sizes.kv_cols));
-  } else {
-    backend.linear_forward(normed, weight, bias(kv_bias_), {}, kv);
+  if (!sizes.qk_norm) {
     backend.rope(keys, sizes.heads.kv_heads, batch.positions, context_.rope,
                  RopeDirection::forward);
+    return;
   }
-  return kv;
+  backend.head_norm_rope_forward(projected.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
+                                 context_.weights.data(k_norm_), sizes.epsilon, batch.positions,
+                                 context_.rope, keys, a.inv_rms_k);
+  backend.convert(projected.col_range(sizes.kv_cols, sizes.kv_cols),
+                  kv.col_range(sizes.kv_cols, sizes.kv_cols));
 }
 
-void AttentionBlock::gather_kv(const TokenCounts& tokens, ConstMatrixView kv_local, void* kv,
-                               const LayerScratch& s) const {
-  const int cp = context_.sizes.cp;
-  if (cp == 1) return;
-  Backend& backend = context_.runtime.backend;
-  const Stream stream = context_.gather_stream;
-  backend.record(context_.kv_ready, backend.compute_stream());
-  backend.wait(stream, context_.kv_ready);
-  context_.runtime.comms.cp->all_gather(kv_local.data, s.kv_chunks, kv_local.size(),
-                                        context_.dtype(), "attention.gather_kv", stream);
-  backend.record(context_.kv_gathered, stream);
-  backend.wait(backend.compute_stream(), context_.kv_gathered);
-  backend.reorder_chunks(context_.view(s.kv_chunks, tokens.stream, kv_local.cols), chunk_order(cp),
-                         context_.view(kv, tokens.stream, kv_local.cols));
-}
-
-void AttentionBlock::project_q(const DeviceBatch& batch, const LayerActivations& a,
-                               ConstMatrixView normed) const {
+void AttentionBlock::rotate_q(const DeviceBatch& batch, const LayerActivations& a,
+                              MatrixView projected) const {
   const LocalSizes& sizes = context_.sizes;
   Backend& backend = context_.runtime.backend;
-  const MatrixView q = context_.view(a.q, normed.rows, sizes.q_cols);
-  const ConstMatrixView weight = context_.weights.matrix(q_proj_);
-  if (sizes.qk_norm) {
-    const MatrixView raw = context_.view(a.q_raw, q.rows, q.cols);
-    backend.linear_forward(normed, weight, bias(q_bias_), {}, raw);
-    backend.head_norm_rope_forward(raw, sizes.heads.heads, context_.weights.data(q_norm_),
-                                   sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
-  } else {
-    backend.linear_forward(normed, weight, bias(q_bias_), {}, q);
+  const MatrixView q = context_.view(a.q, projected.rows, sizes.q_cols);
+  if (!sizes.qk_norm) {
     backend.rope(q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::forward);
+    return;
   }
+  backend.head_norm_rope_forward(projected, sizes.heads.heads, context_.weights.data(q_norm_),
+                                 sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
+}
+
+void AttentionBlock::start_gathering_kv(ConstMatrixView kv_local, const LayerScratch& s) const {
+  if (context_.sizes.cp == 1) return;
+  Backend& backend = context_.runtime.backend;
+  const Stream stream = context_.runtime.layer_stream;
+  backend.record(context_.kv_computed, backend.compute_stream());
+  backend.wait(stream, context_.kv_computed);
+  context_.runtime.comms.cp->all_gather(kv_local.data, s.kv_chunks, kv_local.size(),
+                                        context_.dtype(), "attention.gather_kv", stream);
+  backend.record(context_.kv_exchanged, stream);
+}
+
+void AttentionBlock::wait_for_kv() const {
+  Backend& backend = context_.runtime.backend;
+  context_.runtime.waits->timed(
+      [&] { backend.wait(backend.compute_stream(), context_.kv_exchanged); });
+}
+
+void AttentionBlock::finish_gathering_kv(MatrixView kv, const LayerScratch& s) const {
+  const int cp = context_.sizes.cp;
+  if (cp == 1) return;
+  wait_for_kv();
+  context_.runtime.backend.reorder_chunks(context_.view(s.kv_chunks, kv.rows, kv.cols),
+                                          chunk_order(cp), kv);
+}
+
+void AttentionBlock::project_inputs(const DeviceBatch& batch, const LayerActivations& a,
+                                    const LayerScratch& s, ConstMatrixView normed_part,
+                                    MatrixView kv) const {
+  const TokenCounts tokens(batch.stream_tokens, context_.sizes);
+  const MatrixView kv_projected = kv_projection(tokens, a, s);
+  const MatrixView q_projected = q_projection(tokens, a);
+  ConstMatrixView last;
+  std::int64_t last_begin = 0;
+  context_.exchange.gather_by_pieces(
+      normed_part, s.gathered, "attention.gather_input",
+      [&](ConstMatrixView normed, std::int64_t begin) {
+        if (begin > 0) {
+          project(last, q_proj_, q_bias_, q_projected.row_range(last_begin, last.rows));
+        }
+        project(normed, kv_proj_, kv_bias_, kv_projected.row_range(begin, normed.rows));
+        last = normed;
+        last_begin = begin;
+      });
+  const MatrixView kv_local = context_.view(kv_of_rank(a, s), tokens.local, kv.cols);
+  rotate_kv(batch, a, kv_projected, kv_local);
+  // The queries' last rows, or all of them with TP 1, hide the gathering of K and V.
+  start_gathering_kv(kv_local, s);
+  project(last, q_proj_, q_bias_, q_projected.row_range(last_begin, last.rows));
+  rotate_q(batch, a, q_projected);
+  finish_gathering_kv(kv, s);
 }
 
 void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a,
                              const LayerScratch& s, AttentionKernel kernel) const {
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
-  Runtime& runtime = context_.runtime;
-  Backend& backend = runtime.backend;
+  Backend& backend = context_.runtime.backend;
 
   const ConstMatrixView input = context_.view(a.input, tokens.sharded, sizes.hidden);
   const MatrixView normed_part = context_.view(a.normed_1, tokens.sharded, sizes.hidden);
   backend.rms_norm_forward(input, 1, context_.weights.data(input_norm_), sizes.epsilon, normed_part,
                            a.inv_rms_1);
-  const ConstMatrixView normed =
-      gather_tokens(runtime, normed_part, s.gathered, "attention.gather_input");
-
-  // The gather is issued before the query projection, which hides it on devices with streams.
-  const MatrixView kv_local = project_kv(batch, a, s, normed);
-  gather_kv(tokens, kv_local, a.kv, s);
-  project_q(batch, a, normed);
+  const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
+  project_inputs(batch, a, s, normed_part, kv);
 
   const MatrixView output = context_.view(a.attention, tokens.local, sizes.q_cols);
   if (kernel == AttentionKernel::run) {
-    const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
     backend.attention_forward(
         context_.view(a.q, tokens.local, sizes.q_cols), kv.col_range(0, sizes.kv_cols),
         kv.col_range(sizes.kv_cols, sizes.kv_cols), batch.segments, sizes.heads, output, a.lse);
@@ -109,18 +144,29 @@ void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a
   project_to_hidden(context_, output, o_proj_, input, s, middle, "attention.reduce_output");
 }
 
-void AttentionBlock::reduce_d_kv(const TokenCounts& tokens, const LayerScratch& s) const {
+void AttentionBlock::start_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& s) const {
   const LocalSizes& sizes = context_.sizes;
+  if (sizes.cp == 1) return;
   Backend& backend = context_.runtime.backend;
+  const Stream stream = context_.runtime.layer_stream;
   const std::int64_t cols = 2 * sizes.kv_cols;
   backend.reorder_chunks(MatrixView(s.d_kv_stream, DType::f32, tokens.stream, cols),
                          inverse_chunk_order(sizes.cp),
                          MatrixView(s.d_kv_chunks, DType::f32, tokens.stream, cols));
+  backend.record(context_.kv_computed, backend.compute_stream());
+  backend.wait(stream, context_.kv_computed);
   context_.runtime.comms.cp->reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols,
-                                            DType::f32, "attention.reduce_d_kv",
-                                            backend.compute_stream());
-  backend.convert(ConstMatrixView(s.d_kv_local, DType::f32, tokens.local, cols),
-                  context_.view(s.d_kv, tokens.local, cols));
+                                            DType::f32, "attention.reduce_d_kv", stream);
+  backend.record(context_.kv_exchanged, stream);
+}
+
+void AttentionBlock::finish_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& s) const {
+  const LocalSizes& sizes = context_.sizes;
+  if (sizes.cp == 1) return;
+  wait_for_kv();
+  const std::int64_t cols = 2 * sizes.kv_cols;
+  context_.runtime.backend.convert(ConstMatrixView(s.d_kv_local, DType::f32, tokens.local, cols),
+                                   context_.view(s.d_kv, tokens.local, cols));
 }
 
 void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActivations& a,
@@ -147,7 +193,36 @@ void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActiva
   const MatrixView d_kv_stream(s.d_kv_stream, DType::f32, kv.rows, kv.cols);
   backend.fill_zero(d_kv_stream.data, d_kv_stream.bytes(), backend.compute_stream());
   run(d_kv_stream, Write::accumulate);
-  reduce_d_kv(tokens, s);
+}
+
+void AttentionBlock::rotate_q_backward(const DeviceBatch& batch, const LayerActivations& a,
+                                       MatrixView d_q, GradientSink& sink) const {
+  const LocalSizes& sizes = context_.sizes;
+  Backend& backend = context_.runtime.backend;
+  if (!sizes.qk_norm) {
+    backend.rope(d_q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::backward);
+    return;
+  }
+  backend.head_norm_rope_backward(d_q, context_.view(a.q_raw, d_q.rows, d_q.cols),
+                                  sizes.heads.heads, context_.weights.data(q_norm_), a.inv_rms_q,
+                                  batch.positions, context_.rope,
+                                  sink.gradient(q_norm_).as<float>());
+}
+
+void AttentionBlock::rotate_kv_backward(const DeviceBatch& batch, const LayerActivations& a,
+                                        MatrixView d_kv, GradientSink& sink) const {
+  const LocalSizes& sizes = context_.sizes;
+  Backend& backend = context_.runtime.backend;
+  const MatrixView d_keys = d_kv.col_range(0, sizes.kv_cols);
+  if (!sizes.qk_norm) {
+    backend.rope(d_keys, sizes.heads.kv_heads, batch.positions, context_.rope,
+                 RopeDirection::backward);
+    return;
+  }
+  const MatrixView raw = context_.view(a.kv_raw, d_kv.rows, d_kv.cols);
+  backend.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
+                                  context_.weights.data(k_norm_), a.inv_rms_k, batch.positions,
+                                  context_.rope, sink.gradient(k_norm_).as<float>());
 }
 
 void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& a,
@@ -155,50 +230,46 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
                               GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
-  Runtime& runtime = context_.runtime;
-  Backend& backend = runtime.backend;
+  Backend& backend = context_.runtime.backend;
+  TokenExchange& exchange = context_.exchange;
   const Weights& weights = context_.weights;
 
   // Output projection.
-  const ConstMatrixView d_output =
-      gather_tokens(runtime, d_hidden, s.gathered, "attention.gather_d_output");
   const MatrixView output = context_.view(a.attention, tokens.local, sizes.q_cols);
   const MatrixView d_attention = context_.view(s.d_attention, tokens.local, sizes.q_cols);
-  backend.linear_backward_input(d_output, weights.matrix(o_proj_), d_attention, Write::overwrite);
+  const ConstMatrixView d_output = exchange.gather_by_pieces(
+      d_hidden, s.gathered, "attention.gather_d_output",
+      [&](ConstMatrixView rows, std::int64_t begin) {
+        backend.linear_backward_input(rows, weights.matrix(o_proj_),
+                                      d_attention.row_range(begin, rows.rows), Write::overwrite);
+      });
+  // The norm's output is fetched again, instead of being kept on every TP rank, while the gradients
+  // go through the attention.
+  const ConstMatrixView normed =
+      exchange.start_gather(context_.view(a.normed_1, tokens.sharded, sizes.hidden), s.partial,
+                            "attention.gather_input_again");
   accumulate_linear_gradient(context_, sink, d_output, output, o_proj_, -1);
-
   const MatrixView d_q = context_.view(s.d_q, tokens.local, sizes.q_cols);
   const MatrixView d_kv = context_.view(s.d_kv, tokens.local, 2 * sizes.kv_cols);
   attend_backward(batch, a, s, d_attention, d_q);
 
-  // RoPE and QK norm.
-  const MatrixView d_keys = d_kv.col_range(0, sizes.kv_cols);
-  if (sizes.qk_norm) {
-    const MatrixView raw = context_.view(a.kv_raw, tokens.local, 2 * sizes.kv_cols);
-    backend.head_norm_rope_backward(d_q, context_.view(a.q_raw, tokens.local, sizes.q_cols),
-                                    sizes.heads.heads, weights.data(q_norm_), a.inv_rms_q,
-                                    batch.positions, context_.rope,
-                                    sink.gradient(q_norm_).as<float>());
-    backend.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
-                                    weights.data(k_norm_), a.inv_rms_k, batch.positions,
-                                    context_.rope, sink.gradient(k_norm_).as<float>());
-  } else {
-    backend.rope(d_q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::backward);
-    backend.rope(d_keys, sizes.heads.kv_heads, batch.positions, context_.rope,
-                 RopeDirection::backward);
-  }
+  // The queries' part of the input's gradient is made while that of K and V is summed over CP. It
+  // may lie where the output's gradient was.
+  start_reducing_d_kv(tokens, s);
+  rotate_q_backward(batch, a, d_q, sink);
+  const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
+  const MatrixView summand = exchange.summand(d_normed, s.gathered, tokens.local);
+  backend.linear_backward_input(d_q, weights.matrix(q_proj_), summand, Write::overwrite);
+  finish_reducing_d_kv(tokens, s);
+  rotate_kv_backward(batch, a, d_kv, sink);
+  backend.linear_backward_input(d_kv, weights.matrix(kv_proj_), summand, Write::accumulate);
 
-  // Projections; the gathered input is fetched again instead of being kept on every TP rank.
-  const ConstMatrixView normed =
-      gather_tokens(runtime, context_.view(a.normed_1, tokens.sharded, sizes.hidden), s.gathered,
-                    "attention.gather_input_again");
+  // Its sum over TP goes on while the weights get their gradients.
+  exchange.wait();
+  exchange.start_reduce_scatter(summand, d_normed, "attention.reduce_d_input");
   accumulate_linear_gradient(context_, sink, d_q, normed, q_proj_, q_bias_);
   accumulate_linear_gradient(context_, sink, d_kv, normed, kv_proj_, kv_bias_);
-  const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
-  const MatrixView partial = partial_sum_buffer(runtime, d_normed, s.partial, tokens.local);
-  backend.linear_backward_input(d_q, weights.matrix(q_proj_), partial, Write::overwrite);
-  backend.linear_backward_input(d_kv, weights.matrix(kv_proj_), partial, Write::accumulate);
-  reduce_scatter_tokens(runtime, partial, d_normed, "attention.reduce_d_input");
+  exchange.wait();
   backend.rms_norm_backward(d_normed, context_.view(a.input, tokens.sharded, sizes.hidden), 1,
                             weights.data(input_norm_), a.inv_rms_1, d_hidden, Write::accumulate,
                             sink.gradient(input_norm_).as<float>());

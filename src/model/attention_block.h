@@ -23,22 +23,45 @@ class AttentionBlock {
                 const LayerScratch& scratch, MatrixView d_hidden, GradientSink& sink) const;
 
  private:
-  /// K and V of the local tokens, normed and rotated, ready to be gathered: [local, 2 kv_cols].
-  [[nodiscard]] MatrixView project_kv(const DeviceBatch& batch, const LayerActivations& activations,
-                                      const LayerScratch& scratch, ConstMatrixView normed) const;
-  void gather_kv(const TokenCounts& tokens, ConstMatrixView kv_local, void* kv,
-                 const LayerScratch& scratch) const;
-  void project_q(const DeviceBatch& batch, const LayerActivations& activations,
-                 ConstMatrixView normed) const;
-  /// Gradient of the stream's K and V, fp32 -> that of the local ones, summed over CP:
-  /// scratch.d_kv [local, 2 kv_cols].
-  /// d_attention [local, q_cols] -> d_q [local, q_cols] and scratch.d_kv.
+  // ---- forward
+  /// K and V of the stream [stream, 2 kv_cols] -> kv, Q of the local tokens -> activations.q, both
+  /// as attention sees them.
+  void project_inputs(const DeviceBatch& batch, const LayerActivations& activations,
+                      const LayerScratch& scratch, ConstMatrixView normed_part,
+                      MatrixView kv) const;
+  /// Where the projections of the local tokens go before QK norm and RoPE.
+  [[nodiscard]] MatrixView kv_projection(const TokenCounts& tokens,
+                                         const LayerActivations& activations,
+                                         const LayerScratch& scratch) const;
+  [[nodiscard]] MatrixView q_projection(const TokenCounts& tokens,
+                                        const LayerActivations& activations) const;
+  /// Where K and V of the local tokens go after them, ready to be gathered.
+  [[nodiscard]] void* kv_of_rank(const LayerActivations& activations,
+                                 const LayerScratch& scratch) const;
+  void project(ConstMatrixView normed, int weight, int bias_parameter, MatrixView output) const;
+  void rotate_kv(const DeviceBatch& batch, const LayerActivations& activations,
+                 MatrixView projected, MatrixView kv) const;
+  void rotate_q(const DeviceBatch& batch, const LayerActivations& activations,
+                MatrixView projected) const;
+  void start_gathering_kv(ConstMatrixView kv_local, const LayerScratch& scratch) const;
+  void finish_gathering_kv(MatrixView kv, const LayerScratch& scratch) const;
+
+  // ---- backward
+  /// d_attention [local, q_cols] -> d_q [local, q_cols], and the gradient of K and V: with CP 1
+  /// scratch.d_kv, else this rank's summand for the whole stream, scratch.d_kv_stream.
   void attend_backward(const DeviceBatch& batch, const LayerActivations& activations,
                        const LayerScratch& scratch, ConstMatrixView d_attention,
                        MatrixView d_q) const;
-  void reduce_d_kv(const TokenCounts& tokens, const LayerScratch& scratch) const;
-  /// The bias's data, or null for models without.
-  [[nodiscard]] const void* bias(int parameter) const;
+  /// Sums scratch.d_kv_stream over CP -> the local tokens' scratch.d_kv.
+  void start_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& scratch) const;
+  void finish_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& scratch) const;
+  /// In place: gradients of what attention saw become those of the projections.
+  void rotate_q_backward(const DeviceBatch& batch, const LayerActivations& activations,
+                         MatrixView d_q, GradientSink& sink) const;
+  void rotate_kv_backward(const DeviceBatch& batch, const LayerActivations& activations,
+                          MatrixView d_kv, GradientSink& sink) const;
+
+  void wait_for_kv() const;
 
   const ModelContext& context_;
   int input_norm_;

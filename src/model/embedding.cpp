@@ -1,6 +1,6 @@
 #include "model/embedding.h"
 
-#include "model/sequence_parallel.h"
+#include "model/token_exchange.h"
 
 namespace longhaul {
 
@@ -11,16 +11,16 @@ void Embedding::forward(const DeviceBatch& batch, const LayerScratch& s, MatrixV
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
   Runtime& runtime = context_.runtime;
-  const MatrixView partial = partial_sum_buffer(runtime, output, s.partial, tokens.local);
+  const MatrixView partial = context_.exchange.summand(output, s.partial, tokens.local);
   runtime.backend.embedding_forward(batch.ids, context_.weights.matrix(embedding_),
                                     sizes.vocab_begin, partial);
-  reduce_scatter_tokens(runtime, partial, output, "embedding.reduce");
+  context_.exchange.reduce_scatter(partial, output, "embedding.reduce");
 }
 
 void Embedding::backward(const DeviceBatch& batch, const LayerScratch& s, ConstMatrixView d_hidden,
                          GradientSink& sink) const {
   const ConstMatrixView d_output =
-      gather_tokens(context_.runtime, d_hidden, s.gathered, "embedding.gather_d_output");
+      context_.exchange.gather(d_hidden, s.gathered, "embedding.gather_d_output");
   context_.runtime.backend.embedding_backward(batch.ids, d_output, context_.sizes.vocab_begin,
                                               sink.gradient(embedding_));
 }

@@ -1,7 +1,5 @@
 #include "model/layer_context.h"
 
-#include "model/sequence_parallel.h"
-
 namespace longhaul {
 
 void project_to_hidden(const ModelContext& context, ConstMatrixView x, int weight_parameter,
@@ -15,8 +13,10 @@ void project_to_hidden(const ModelContext& context, ConstMatrixView x, int weigh
     return;
   }
   const MatrixView partial = context.view(scratch.partial, x.rows, hidden.cols);
-  runtime.backend.linear_forward(x, weight, nullptr, {}, partial);
-  reduce_scatter_tokens(runtime, partial, hidden, label);
+  context.exchange.reduce_by_pieces(
+      partial, hidden, label, [&](MatrixView rows, std::int64_t begin) {
+        runtime.backend.linear_forward(x.row_range(begin, rows.rows), weight, nullptr, {}, rows);
+      });
   runtime.backend.add(residual, hidden);
 }
 

@@ -5,6 +5,7 @@
 #include "model/device_batch.h"
 #include "model/gradient_sink.h"
 #include "model/local_sizes.h"
+#include "model/token_exchange.h"
 #include "model/weights.h"
 
 namespace longhaul {
@@ -15,10 +16,11 @@ struct ModelContext {
   const LocalSizes& sizes;
   const ParameterTable& table;
   const Weights& weights;
+  TokenExchange& exchange;
   RopeTable rope;
-  Stream gather_stream;  // K and V are gathered over CP here, beside the query projection
-  Event kv_ready;
-  Event kv_gathered;
+  // K and V, or their gradients, on their way between the CP ranks:
+  Event kv_computed;
+  Event kv_exchanged;
 
   [[nodiscard]] DType dtype() const { return runtime.backend.weight_dtype(); }
   /// A [rows, cols] view of an activation buffer.

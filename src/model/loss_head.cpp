@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "model/sequence_parallel.h"
-
 namespace longhaul {
 namespace {
 
@@ -45,7 +43,7 @@ ConstMatrixView LossHead::norm_and_gather(const LayerScratch& s, ConstMatrixView
   const MatrixView normed = context_.view(normed_, hidden.rows, hidden.cols);
   context_.runtime.backend.rms_norm_forward(hidden, 1, context_.weights.data(final_norm_),
                                             context_.sizes.epsilon, normed, inv_rms_);
-  return gather_tokens(context_.runtime, normed, s.gathered, "head.gather_hidden");
+  return context_.exchange.gather(normed, s.gathered, "head.gather_hidden");
 }
 
 LossHead::Chunk LossHead::project(const DeviceBatch& batch, ConstMatrixView normed,
@@ -63,10 +61,15 @@ void LossHead::compute_loss(const DeviceBatch& batch, const Chunk& chunk) const 
   Backend& backend = context_.runtime.backend;
   backend.cross_entropy_partials(chunk.logits, sizes.vocab_valid, batch.targets + chunk.first,
                                  sizes.vocab_begin, partials_);
-  context_.runtime.comms.tp->all_gather(partials_, all_partials_,
-                                        chunk.count * kCrossEntropyPartials, DType::f32,
-                                        "head.gather_softmax", backend.compute_stream());
-  backend.cross_entropy_combine(all_partials_, sizes.tp, chunk.count, nll_ + chunk.first, lse_);
+  if (sizes.tp > 1) {
+    context_.runtime.waits->timed([&] {
+      context_.runtime.comms.tp->all_gather(partials_, all_partials_,
+                                            chunk.count * kCrossEntropyPartials, DType::f32,
+                                            "head.gather_softmax", backend.compute_stream());
+    });
+  }
+  backend.cross_entropy_combine(sizes.tp > 1 ? all_partials_ : partials_, sizes.tp, chunk.count,
+                                nll_ + chunk.first, lse_);
 }
 
 void LossHead::forward(const DeviceBatch& batch, const LayerScratch& s,
@@ -94,7 +97,7 @@ void LossHead::forward_backward(const DeviceBatch& batch, const LayerScratch& s,
   const ConstMatrixView normed = norm_and_gather(s, hidden);
   // With TP 1 the gradient of the normed hidden lies in d_normed, else summed from s.partial.
   const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
-  const MatrixView d_local = partial_sum_buffer(runtime, d_normed, s.partial, tokens.local);
+  const MatrixView d_local = context_.exchange.summand(d_normed, s.partial, tokens.local);
   backend.fill_zero(d_local.data, d_local.bytes(), backend.compute_stream());
   for (std::int64_t first = 0; first < batch.loss_row_count; first += chunk_rows_) {
     const std::int64_t count = std::min(chunk_rows_, batch.loss_row_count - first);
@@ -108,7 +111,7 @@ void LossHead::forward_backward(const DeviceBatch& batch, const LayerScratch& s,
     accumulate_linear_gradient(context_, sink, chunk.logits, chunk.rows, head_, -1);
     backend.scatter_rows(d_rows, batch.loss_rows + first, d_local);
   }
-  reduce_scatter_tokens(runtime, d_local, d_normed, "head.reduce_d_hidden");
+  context_.exchange.reduce_scatter(d_local, d_normed, "head.reduce_d_hidden");
   backend.rms_norm_backward(d_normed, hidden, 1, context_.weights.data(final_norm_), inv_rms_,
                             d_hidden, Write::overwrite, sink.gradient(final_norm_).as<float>());
 }

@@ -11,6 +11,7 @@
 #include "model/loss_head.h"
 #include "model/mlp_block.h"
 #include "model/model_config.h"
+#include "model/token_exchange.h"
 #include "model/weights.h"
 
 namespace longhaul {
@@ -56,6 +57,7 @@ class Transformer {
   const ModelConfig& config_;
   LocalSizes sizes_;
   std::int64_t max_tokens_;
+  TokenExchange exchange_;
   ModelContext context_;
   float* rope_cos_;
   float* rope_sin_;

@@ -54,7 +54,8 @@ void Weights::gather() {
 void Weights::wait_for(int layer) const {
   if (runtime_.comms.dp_cp->size() == 1) return;
   const std::size_t slot = layer < 0 ? gathered_.size() - 1 : static_cast<std::size_t>(layer);
-  runtime_.backend.wait(runtime_.backend.compute_stream(), gathered_[slot]);
+  runtime_.waits->timed(
+      [&] { runtime_.backend.wait(runtime_.backend.compute_stream(), gathered_[slot]); });
 }
 
 }  // namespace longhaul

@@ -141,7 +141,8 @@ void GradientBuffers::complete(int layer) {
 
 void GradientBuffers::drain(Bucket& bucket) {
   if (!bucket.reducing) return;
-  runtime_.backend.wait(runtime_.backend.compute_stream(), bucket.reduced_event);
+  runtime_.waits->timed(
+      [&] { runtime_.backend.wait(runtime_.backend.compute_stream(), bucket.reduced_event); });
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
     const Parameter& p = table_.parameters()[i];
     if (p.layer != bucket.layer) continue;

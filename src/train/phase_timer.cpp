@@ -10,19 +10,25 @@ void PhaseTimer::record() {
 void PhaseTimer::start() {
   used_ = 0;
   phases_.clear();
+  waits_.start();
   record();
 }
 
 void PhaseTimer::mark(double PhaseSeconds::*phase) {
-  phases_.push_back(phase);
+  phases_.push_back({phase, waits_.count()});
   record();
 }
 
 PhaseSeconds PhaseTimer::finish() {
   PhaseSeconds seconds;
+  waits_.stop();
   backend_.synchronize(events_[used_ - 1]);
+  std::size_t first = 0;
   for (std::size_t i = 0; i < phases_.size(); ++i) {
-    seconds.*phases_[i] += backend_.seconds_between(events_[i], events_[i + 1]);
+    const double waited = waits_.seconds(first, phases_[i].waits_end);
+    seconds.*phases_[i].seconds += backend_.seconds_between(events_[i], events_[i + 1]) - waited;
+    seconds.communication += waited;
+    first = phases_[i].waits_end;
   }
   return seconds;
 }

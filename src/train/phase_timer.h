@@ -2,16 +2,17 @@
 
 #include <vector>
 
-#include "compute/backend.h"
+#include "compute/runtime.h"
 #include "metrics/step_metrics.h"
 
 namespace longhaul {
 
 /// How long the phases of a step took on the device: marks in the compute stream, read when all of
-/// them have been reached, so that measuring makes nobody wait.
+/// them have been reached, so that measuring makes nobody wait. What a phase spent on waiting for
+/// other ranks (Runtime::waits) is moved to `communication`.
 class PhaseTimer {
  public:
-  explicit PhaseTimer(Backend& backend) : backend_(backend) {}
+  explicit PhaseTimer(Runtime& runtime) : backend_(runtime.backend), waits_(*runtime.waits) {}
 
   /// The step begins.
   void start();
@@ -21,11 +22,17 @@ class PhaseTimer {
   [[nodiscard]] PhaseSeconds finish();
 
  private:
+  struct Phase {
+    double PhaseSeconds::*seconds;
+    std::size_t waits_end;  // intervals of waits_ up to its mark
+  };
+
   void record();
 
   Backend& backend_;
+  CommunicationTimer& waits_;
   std::vector<Event> events_;  // grows to the longest step, then stays
-  std::vector<double PhaseSeconds::*> phases_;
+  std::vector<Phase> phases_;
   std::size_t used_ = 0;
 };
 

@@ -26,7 +26,7 @@ double step_flops(const ModelConfig& config, const BatchTotals& totals) {
 }
 
 StepRunner::StepRunner(Runtime& runtime, TrainingMemory& memory, double clip_grad)
-    : runtime_(runtime), memory_(memory), clip_grad_(clip_grad), timer_(runtime.backend) {}
+    : runtime_(runtime), memory_(memory), clip_grad_(clip_grad), timer_(runtime) {}
 
 void StepRunner::add(const MicroBatch& batch, const DeviceBatch& device,
                      BatchTotals& totals) const {

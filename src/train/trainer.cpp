@@ -65,14 +65,7 @@ std::optional<std::size_t> Trainer::plan_in_layout(const Layout& layout,
     const ProcessGrid grid(layout, 0);
     const ParameterTable table(config_, grid);
     Communicators comms = make_planning_communicators(grid);
-    Runtime runtime{grid,
-                    runtime_.backend,
-                    comms,
-                    runtime_.coordinator,
-                    runtime_.log,
-                    runtime_.comm_stream,
-                    runtime_.gather_stream,
-                    runtime_.copy_stream};
+    Runtime runtime(runtime_, grid, comms);
     return TrainingMemory::plan(runtime, config_, table, options_.adamw(), demand).bytes;
   } catch (const UserError&) {
     return std::nullopt;  // heads or columns that this TP does not divide
@@ -164,7 +157,7 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   writer.warn = [this](const std::string& text) { notify(text); };
   writer.completed = [this](const CompletedCheckpoint& done) {
     reporter_->checkpoint({done.step, done.directory.string(), done.bytes, done.background_seconds,
-                           snapshot_seconds_ + done.blocked_seconds});
+                           snapshot_seconds_ + done.blocked_seconds, snapshot_seconds_});
   };
   writer_ = std::make_unique<CheckpointWriter>(runtime_.coordinator, std::move(writer));
 }

@@ -22,14 +22,7 @@ class Alone {
         comms_(make_self_communicators()),
         coordinator_(make_solo_coordinator()),
         log_(0, "here"),
-        runtime{grid_,
-                *backend_,
-                comms_,
-                *coordinator_,
-                log_,
-                backend_->create_stream("communication"),
-                backend_->create_stream("gather"),
-                backend_->create_stream("copies")} {}
+        runtime(grid_, *backend_, comms_, *coordinator_, log_) {}
 
   ModelConfig config;
 

@@ -67,6 +67,12 @@ TEST(CpuBackendSetup, TheOpenMpBuildOfOpenBlasIsLoaded) {
   EXPECT_EQ(openblas_get_parallel(), OPENBLAS_OPENMP) << openblas_get_config();
 }
 
+TEST(CpuBackendSetup, OpenBlasUsesTheVectorsThatTheProcessorHas) {
+  if (cpu::best_kernels().blas_core_type == nullptr) GTEST_SKIP() << "a processor without AVX2";
+  (void)make_cpu_backend(1);
+  EXPECT_STRNE(openblas_get_corename(), "Prescott") << "its choice for processors it does not know";
+}
+
 TEST(CpuBackendSetup, DescribesItself) {
   const std::string text = make_cpu_backend(2)->describe();
   EXPECT_NE(text.find("cpu (OpenBLAS"), std::string::npos) << text;

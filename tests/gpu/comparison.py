@@ -43,7 +43,7 @@ def run(command, threads=1):
     return done.stdout
 
 
-def make_model(longhaul, folder, config=None, dtype="float32"):
+def make_model(longhaul, folder, config=None, dtype="float32", threads=1):
     """A Hugging Face directory with random weights and the Qwen3 models' tokenizer."""
     tokenizer = os.path.join(folder, "tokenizer")
     os.makedirs(tokenizer, exist_ok=True)
@@ -56,7 +56,7 @@ def make_model(longhaul, folder, config=None, dtype="float32"):
         json.dump(config or SMALL_QWEN3, file)
     model = os.path.join(folder, "model")
     run([longhaul, "init", "--config", path, "--tokenizer", tokenizer, "--output", model, "--seed", 42,
-         "--dtype", dtype, "--overwrite", "true"])
+         "--dtype", dtype, "--overwrite", "true"], threads)
     return model
 
 

@@ -35,26 +35,39 @@ class Host:
     def __init__(self, options, folder):
         self.program, self.folder, self.gpus = os.path.abspath(options.program), folder, options.gpus
         self.gemm_cache = os.path.join(folder, "gemm_algorithms.jsonl")
-        self.timeout = options.timeout
+        self.timeout, self.checkpoint_model = options.timeout, options.checkpoint_model
         self.environment = {**os.environ, **comparison.MPI}
 
     def command(self, ranks, *arguments):
         return ["mpirun", "-n", str(ranks), self.program, *map(str, arguments)]
+
+    def run(self, command):
+        """(exit status, output, errors); the status is None after `timeout` seconds. mpirun is asked to end, so
+        that it ends its ranks: those of a killed one would keep their GPUs."""
+        process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True)
+        try:
+            output, errors = process.communicate(timeout=self.timeout)
+            return process.returncode, output, errors
+        except subprocess.TimeoutExpired:
+            return None, "", f"took longer than {self.timeout} s"
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
     def bench(self, ranks, what, **flags):
         """`longhaul bench WHAT`: its JSON, or {"failed": why}."""
         report = os.path.join(self.folder, "report.json")
         arguments = list(itertools.chain.from_iterable((f"--{name}", value) for name, value in flags.items()))
         begun = time.time()
-        try:
-            done = subprocess.run(self.command(ranks, "bench", what, *arguments, "--gemm_cache_file",
-                                               self.gemm_cache, "--json", report),
-                                  env=self.environment, capture_output=True, text=True, timeout=self.timeout,
-                                  check=False)
-        except subprocess.TimeoutExpired:
-            return {"failed": f"took longer than {self.timeout} s"}
-        if done.returncode != 0:
-            lines = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr[-300:]]
+        status, _, errors = self.run(self.command(ranks, "bench", what, *arguments, "--gemm_cache_file",
+                                                  self.gemm_cache, "--json", report))
+        if status != 0:
+            lines = [line for line in errors.splitlines() if "error" in line] or [errors[-300:]]
             return {"failed": lines[0][:200]}
         with open(report, encoding="utf-8") as file:
             return {**json.load(file), "wall_seconds": time.time() - begun}
@@ -109,21 +122,24 @@ def part_layouts(host):
 
 
 def speed_cases(gpus):
-    """(config, layout, flags). One GPU first, where it can hold the case; the batch per GPU is the same."""
+    """(config, layout, flags). One GPU first, where it can hold the case; then as many layers as fit, and
+    equal numbers of layers where layouts are compared."""
     half = gpus // 2
-    wide = {"tie_word_embeddings": "true"}
+    wide = {"tie_word_embeddings": "true"}  # so that one GPU can hold a few layers beside the vocabulary
     cases = [("Qwen3-8B", (1, 1, 1), {"layers": 12, "tokens": 16384}),
              ("Qwen3-8B", (1, 1, gpus), {"layers": 12, "tokens": 16384}),
              ("Qwen3-8B", (1, 1, gpus), {"tokens": 16384}),
              ("Qwen3-8B", (2, half, 1), {"tokens": 16384 * gpus}),
              ("Qwen3-32B", (1, 1, 1), {"layers": 3, "tokens": 65536, **wide}),
-             ("Qwen3-32B", (gpus, 1, 1), {"layers": 5 * gpus, "tokens": 65536, **wide}),
-             ("Qwen3-32B", (half, 2, 1), {"layers": 5 * gpus, "tokens": 65536, **wide}),
-             ("Qwen3-32B", (half // 2 or 1, 2 * (gpus // half) if half > 1 else 2, 1),
-              {"layers": 5 * gpus, "tokens": 65536, **wide}),
+             ("Qwen3-32B", (gpus, 1, 1), {"layers": 4 * gpus, "tokens": 65536, **wide}),
+             ("Qwen3-32B", (half, 2, 1), {"layers": 4 * gpus, "tokens": 65536, **wide}),
+             ("Qwen3-32B", (max(half // 2, 1), gpus // max(half // 2, 1), 1),
+              {"layers": 4 * gpus, "tokens": 65536, **wide}),
+             ("Qwen3-32B", (gpus, 1, 1), {"layers": 6 * gpus, "tokens": 65536, **wide}),
              ("Qwen2.5-72B-Instruct", (1, 1, 1), {"layers": 2, "tokens": 16384, **wide}),
-             ("Qwen2.5-72B-Instruct", (gpus, 1, 1), {"layers": 2 * gpus + 2, "tokens": 16384, **wide}),
-             ("Qwen2.5-72B-Instruct", (gpus, 1, 1), {"layers": 2 * gpus + 2, "tokens": 65536, **wide})]
+             ("Qwen2.5-72B-Instruct", (gpus, 1, 1), {"layers": 4 * gpus, "tokens": 16384, **wide}),
+             ("Qwen2.5-72B-Instruct", (1, 1, 1), {"layers": 1, "tokens": 65536, **wide}),
+             ("Qwen2.5-72B-Instruct", (gpus, 1, 1), {"layers": 3 * gpus, "tokens": 65536, **wide})]
     seen = []
     return [case for case in cases if case not in seen and not seen.append(case)]
 
@@ -142,70 +158,78 @@ def part_speed(host):
             table.append({"config": config, "layout": layout, **flags, "failed": result["failed"]})
             continue
         r, row = result["results"], result["rows"][-1]
+        case = config, flags["tokens"]  # longer documents have more attention, which is slower
         if ranks == 1:
-            single[config] = r["model_tflops"]
-        share = r["model_tflops"] / single[config] if config in single else float("nan")
+            single[case] = r["model_tflops"]
+        share = r["model_tflops"] / single[case] if case in single else float("nan")
         table.append({"config": config, "layout": layout, **flags, **r, "of_one_gpu": share, "last_step": row})
         print(f"{head} {r['milliseconds']:9.1f} {r['tokens_per_second_per_device']:9.0f} {r['model_tflops']:8.1f} "
               f"{share:8.2f} {row['forward_milliseconds']:8.1f} {row['backward_milliseconds']:8.1f} "
               f"{row['communication_milliseconds']:8.1f} {row['optimizer_milliseconds']:7.1f} "
-              f"{r['reported_bytes'] / 2**30:6.1f} {r['recompute_granularity']}  ({result['wall_seconds']:.0f} s)",
+              f"{r['reported_bytes'] / 2**30:6.1f} {r['recompute_granularity']}  (set up in {r['setup_seconds']:.0f} s, "
+              f"all {result['wall_seconds']:.0f} s)",
               flush=True)
     return all("failed" not in row for row in table), table
 
 
 def part_collectives(host):
-    result = host.bench(host.gpus, "collectives", tensor_model_parallel_size=host.gpus,
-                        context_parallel_size=1, min_size="1MiB", max_size="1GiB", factor=8, seconds=0.3)
-    if "failed" in result:
-        print(result["failed"])
-        return False, []
-    for row in result["rows"]:
-        print("  " + "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-                               for key, value in row.items()))
-    return True, result["rows"]
+    """TP over all GPUs; then TP beside CP, whose all-gather is that of the keys and values."""
+    rows = []
+    for tp, cp in dict.fromkeys([(host.gpus, 1), (host.gpus // 2, 2), (1, host.gpus)]):
+        result = host.bench(host.gpus, "collectives", tensor_model_parallel_size=tp, context_parallel_size=cp,
+                            backend="cuda", min_size="1MiB", max_size="512MiB", factor=8, seconds=0.1)
+        if "failed" in result:
+            print(result["failed"])
+            return False, rows
+        for row in result["rows"]:
+            rows.append({"layout": (tp, cp), **row})
+            print(f"  TP {tp} x CP {cp}  " + "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else
+                                                     f"{key} {value}" for key, value in row.items()), flush=True)
+    return True, rows
 
 
-def small_real_model(host):
-    """A directory of Qwen3-1.7B with random weights; made once."""
-    folder = os.path.join(host.folder, "qwen3-1.7b")
+def real_model(host, name):
+    """A directory of the model `name` with random weights; made once."""
+    folder = os.path.join(host.folder, name)
     if os.path.isdir(os.path.join(folder, "model")):
         return os.path.join(folder, "model")
     os.makedirs(folder)
-    with open(os.path.join(CONFIGS, "Qwen3-1.7B", "config.json"), encoding="utf-8") as file:
-        return comparison.make_model(host.program, folder, json.load(file), "bfloat16")
+    with open(os.path.join(CONFIGS, name, "config.json"), encoding="utf-8") as file:
+        return comparison.make_model(host.program, folder, json.load(file), "bfloat16", threads=os.cpu_count())
 
 
-def train_command(host, model, save, layout, steps, save_interval):
+def train_command(host, model, save, layout, steps, save_interval, *flags):
     return host.command(layout[0] * layout[1] * layout[2], "train", "--model", model, "--dataset", comparison.SAMPLE_ROWS,
                         "--save", save, "--tensor_model_parallel_size", layout[0], "--context_parallel_size",
                         layout[1], "--max_length", 4096, "--global_bs", 4, "--micro_bs", 1, "--train_iters", steps,
                         "--save_interval", save_interval, "--split_dataset_ratio", 0, "--lr", 1e-5,
-                        "--gemm_cache_file", host.gemm_cache)
+                        "--gemm_cache_file", host.gemm_cache, "--backend", "cuda", *flags)
 
 
 def part_checkpoint(host):
-    """Save in one layout after three steps of five, go on in another, against a run that did not stop."""
-    model = small_real_model(host)
+    """Six steps in one layout, which save after three; steps 4 to 6 once more in another layout."""
+    model = real_model(host, host.checkpoint_model)
     first, second = (2, host.gpus // 2, 1), (1, 1, host.gpus)
 
-    def losses(save, *parts):
-        for layout, steps in parts:
-            done = subprocess.run(train_command(host, model, save, layout, steps, 3), env=host.environment,
-                                  capture_output=True, text=True, timeout=host.timeout, check=False)
-            for line in done.stdout.splitlines():
-                if "checkpoint of step" in line:
-                    print(f"  {name_of(layout)}: {line.strip()}")
-            if done.returncode != 0:
-                sys.exit(f"FAIL: {done.stdout[-1000:]}\n{done.stderr[-2000:]}")
+    def losses(save, layout, *flags):
+        begun = time.time()
+        status, output, errors = host.run(train_command(host, model, save, layout, 6, 3, *flags))
+        for line in output.splitlines():
+            if "checkpoint of step" in line:
+                print(f"  {name_of(layout)}: {line.strip()}")
+        print(f"  {name_of(layout)}: {time.time() - begun:.0f} s with start and end", flush=True)
+        if status != 0:
+            sys.exit(f"FAIL: {output[-1000:]}\n{errors[-2000:]}")
         with open(os.path.join(save, "train_log.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+            return {line["step"]: line["loss"] for line in map(json.loads, file)}
 
-    whole = losses(os.path.join(host.folder, "whole"), (first, 6))
-    moved = losses(os.path.join(host.folder, "moved"), (first, 3), (second, 6))
-    worst = max(abs(a["loss"] - b["loss"]) / a["loss"] for a, b in zip(whole, moved, strict=True))
-    print(f"  saved in {name_of(first)}, resumed in {name_of(second)}: losses within {worst:.1e}")
-    return worst <= LOSS_TOLERANCE, {"whole": whole, "moved": moved}
+    whole = losses(os.path.join(host.folder, "whole"), first)
+    moved = losses(os.path.join(host.folder, "moved"), second, "--resume",
+                   os.path.join(host.folder, "whole", "step_00000003"))
+    apart = [abs(whole[step] - moved[step]) / whole[step] for step in (4, 5, 6)]
+    print(f"  {host.checkpoint_model}, saved in {name_of(first)}, resumed in {name_of(second)}: losses within "
+          f"{max(apart):.1e}")
+    return max(apart) <= LOSS_TOLERANCE, {"whole": whole, "moved": moved}
 
 
 def children_of(pid):
@@ -222,7 +246,7 @@ def alive(pid):
 
 
 def part_kill(host):
-    model = small_real_model(host)
+    model = real_model(host, "Qwen3-1.7B")
     save = os.path.join(host.folder, "killed")
     log = os.path.join(host.folder, "killed.log")
     with open(log, "w", encoding="utf-8") as output:
@@ -272,6 +296,8 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--gpus", type=int, default=count_gpus(), help="how many; default: those of this host")
     parser.add_argument("--timeout", type=float, default=240, help="seconds for one run")
+    parser.add_argument("--checkpoint_model", default="Qwen3-1.7B", help="for the part checkpoint; default: %(default)s")
+    parser.add_argument("--folder", help="where models and checkpoints go for a while; default: the temporary files")
     parser.add_argument("--json", help="also write all results to this file")
     options = parser.parse_args()
     if options.gpus < 2:
@@ -279,8 +305,9 @@ def main():
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"no part is called {part}; there are {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended
     results, failed = {}, []
-    with tempfile.TemporaryDirectory(prefix="longhaul-several-gpus-") as folder:
+    with tempfile.TemporaryDirectory(prefix="longhaul-several-gpus-", dir=options.folder) as folder:
         host = Host(options, folder)
         for name in options.parts or PARTS:
             print(f"\n== {name} ==", flush=True)

@@ -185,7 +185,7 @@ TEST_F(ConsoleTest, EvaluationsAndCheckpointsHaveTheirOwnLines) {
   Console& console = open(ConsoleMode::plain);
   console.evaluation({20, 4.5, 6, 1234, 0.8});
   console.evaluation({40, 4.25, 6, 1234, 0.8});
-  console.checkpoint({40, "out/step_00000040", std::int64_t{123} << 20, 0.52, 0.03});
+  console.checkpoint({40, "out/step_00000040", std::int64_t{123} << 20, 0.52, 0.03, 0.02});
   const auto all = lines();
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0],
@@ -193,12 +193,12 @@ TEST_F(ConsoleTest, EvaluationsAndCheckpointsHaveTheirOwnLines) {
   EXPECT_TRUE(contains(all[1], "loss 4.2500 (-0.2500)"));
   EXPECT_EQ(all[2],
             "      checkpoint of step 40: out/step_00000040 (123 MiB in 0.52 s, training waited "
-            "0.03 s)");
+            "0.03 s, of which 0.02 s for the copy)");
 }
 
 TEST_F(ConsoleTest, ColorIsUsedOnlyWhenAsked) {
   Console& console = open(ConsoleMode::live, 1, 80, ConsoleColor::on);
-  console.checkpoint({40, "x", 1, 0.5, 0.0});
+  console.checkpoint({40, "x", 1, 0.5, 0.0, 0.0});
   EXPECT_TRUE(contains(text(), "\x1b[32m"));
 }
 

@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <omp.h>
 
+#include "compute/cpu/blas_kernels.h"
 #include "core/arena.h"
 #include "core/error.h"
 
@@ -21,6 +22,7 @@ CpuBackend::CpuBackend(int threads, const Kernels& kernels) : threads_(threads),
   // A team of another size than asked for would still be right, but not bit-identical in OpenBLAS.
   omp_set_dynamic(0);
   omp_set_num_threads(threads);
+  choose_blas_kernels();
   openblas_set_num_threads(threads);
   stream_names_.emplace_back("compute");
 }

@@ -22,7 +22,8 @@ struct AdamWScalars {
 /// fp32 arrays; reductions run in a fixed order, so a result depends on the arguments and the
 /// instruction set alone.
 struct Kernels {
-  const char* name;  // "AVX-512", "AVX2", "baseline"
+  const char* name;            // "AVX-512", "AVX2", "baseline"
+  const char* blas_core_type;  // OpenBLAS's name for kernels of these instructions, or null
 
   /// y [n] += x [n].
   void (*add)(const float* x, float* y, std::int64_t n);

@@ -11,6 +11,7 @@ namespace longhaul::cpu::LONGHAUL_SIMD {
 
 constexpr Kernels kKernels{
     .name = LONGHAUL_SIMD_NAME,
+    .blas_core_type = LONGHAUL_SIMD_BLAS,
     .add = add,
     .sum_of_squares = sum_of_squares,
     .column_sums = column_sums,

@@ -2,6 +2,7 @@
 // src/compute/CMakeLists.txt for the flags.
 #define LONGHAUL_SIMD baseline
 #define LONGHAUL_SIMD_NAME "baseline"
+#define LONGHAUL_SIMD_BLAS nullptr
 #include "compute/cpu/simd/kernel_table.h"
 
 namespace longhaul::cpu {
