@@ -30,6 +30,36 @@ TEST_P(MemoryTest, BlocksAreAlignedAndHoldWhatIsCopied) {
   }
 }
 
+TEST_P(MemoryTest, HostMemoryTakesWhatTheDeviceHas) {
+  const Stream stream = backend_->compute_stream();
+  // The last is large enough for several threads.
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{5000}, (std::size_t{520} << 20) + 3}) {
+    const PinnedBuffer host(*backend_, bytes);
+    const DeviceBuffer device(*backend_, bytes);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(host.data()) % Arena::kAlignment, 0U);
+    std::fill_n(host.data(), bytes, std::byte{0x5A});
+    backend_->copy_to_device(device.data(), host.data(), bytes, stream);
+    backend_->synchronize(stream);
+    std::fill_n(host.data(), bytes, std::byte{0});
+    backend_->copy_to_host(host.data(), device.data(), bytes, stream);
+    backend_->synchronize(stream);
+    EXPECT_EQ(std::count(host.data(), host.data() + bytes, std::byte{0x5A}),
+              static_cast<std::ptrdiff_t>(bytes));
+  }
+}
+
+TEST_P(MemoryTest, TooMuchHostMemoryIsAnError) {
+  const std::size_t bytes = std::size_t{1} << 60;
+  try {
+    const PinnedBuffer host(*backend_, bytes);
+    FAIL() << bytes << " bytes were given";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find(std::to_string(bytes) + " bytes"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_P(MemoryTest, TooMuchIsAnErrorThatSaysHowMuch) {
   // More than any machine has, and just more than this one has.
   for (const std::size_t bytes : {std::size_t{1} << 60, backend_->memory_free() * 2}) {

@@ -15,6 +15,7 @@
 #include "compute/cuda/device_monitor.h"
 #include "compute/cuda/gemm.h"
 #include "compute/cuda/handles.h"
+#include "compute/cuda/locked_memory.h"
 
 namespace longhaul {
 
@@ -160,6 +161,7 @@ class CudaBackend final : public Backend {
   StreamHandle stream_;
   std::vector<StreamHandle> streams_;
   std::vector<EventHandle> events_;
+  LockedMemory locked_memory_;
   DeviceAllocation scratch_;  // partial sums of reductions, cuBLASLt's workspace
   Gemm gemm_;
   std::unique_ptr<AttentionEngine> attention_;

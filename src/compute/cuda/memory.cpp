@@ -39,20 +39,17 @@ void* CudaBackend::allocate(std::size_t bytes) {
 void CudaBackend::deallocate(void* data) noexcept { cudaFree(data); }
 
 void* CudaBackend::allocate_host(std::size_t bytes) {
-  void* data = nullptr;
-  const cudaError_t code = cudaMallocHost(&data, std::max(bytes, Arena::kAlignment));
-  if (code == cudaErrorMemoryAllocation) {
-    (void)cudaGetLastError();
+  void* const data = locked_memory_.allocate(std::max(bytes, Arena::kAlignment));
+  if (data == nullptr) {
     user_error(
         "{} bytes of page-locked host memory were asked for and could not be had; this host has "
         "too little free memory, or a limit on locked memory (ulimit -l)",
         bytes);
   }
-  LONGHAUL_CUDA_CHECK(code, "allocating page-locked host memory");
   return data;
 }
 
-void CudaBackend::deallocate_host(void* data) noexcept { cudaFreeHost(data); }
+void CudaBackend::deallocate_host(void* data) noexcept { locked_memory_.deallocate(data); }
 
 std::size_t CudaBackend::memory_used() const {
   const DeviceMemory memory = device_memory();
