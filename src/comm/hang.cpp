@@ -20,6 +20,10 @@ bool is_quiet(const RankView& rank) {
   return rank.link == RankView::Link::open && rank.silent_seconds >= kQuietSeconds;
 }
 
+/// Perhaps waits for others: in a collective, for the device, or for room in the device's queue,
+/// which looks like work that does not come on.
+bool may_wait(const RankView& rank) { return rank.progress.waiting || rank.progress.on_device; }
+
 class Search {
  public:
   Search(std::span<const RankView> ranks, const std::optional<Layout>& layout,
@@ -82,7 +86,7 @@ class Search {
       if (visited[index]) continue;
       visited[index] = true;
       const bool reports = view(other).link == RankView::Link::open && !is_quiet(view(other));
-      if (view(other).progress.waiting && reports && !missing(other).empty()) {
+      if (may_wait(view(other)) && reports && !missing(other).empty()) {
         follow(other, visited, culprits);
       } else {
         culprits.push_back(other);
@@ -120,7 +124,7 @@ class Search {
 }  // namespace
 
 bool first_rank_is_gone(const RankView& own, const RankView& first, const HangLimits& limits) {
-  if (!own.progress.waiting) return false;
+  if (!may_wait(own)) return false;
   const double limit = own.progress.pace == Pace::agreement ? limits.startup : limits.comm;
   double patience = 0.0;
   switch (first.link) {
@@ -166,7 +170,7 @@ std::optional<Hang> find_hang(std::span<const RankView> ranks, const std::option
   std::optional<Hang> longest;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     const RankView& view = ranks[rank];
-    if (view.link != RankView::Link::open || !view.progress.waiting) continue;
+    if (view.link != RankView::Link::open || !may_wait(view)) continue;
     if (is_quiet(view)) continue;  // what it told is no longer true
     std::optional<Hang> hang = search.look_at(static_cast<int>(rank));
     if (!hang) continue;

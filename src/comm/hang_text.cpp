@@ -52,10 +52,13 @@ std::string where(const ProgressReport& progress) {
 std::string describe(const Hang& hang, std::span<const RankView> ranks,
                      std::span<const RankPlace> places) {
   const ProgressReport& progress = ranks[static_cast<std::size_t>(hang.waiting)].progress;
-  std::string text =
-      fmt::format("[{}] has waited {:.0f} s in '{}' (group {}, {}, {})", name(hang.waiting, places),
-                  hang.waited_seconds, progress.label.data(), name_of(progress.group),
-                  format_bytes(progress.bytes), where(progress));
+  std::string text = fmt::format(
+      "[{}] has {} '{}' (group {}, {}, {})", name(hang.waiting, places),
+      progress.waiting ? fmt::format("waited {:.0f} s in", hang.waited_seconds)
+                       : fmt::format("come no further for {:.0f} s, its device is in or before",
+                                     hang.waited_seconds),
+      progress.label.data(), name_of(progress.group), format_bytes(progress.bytes),
+      where(progress));
   if (hang.missing.empty()) {
     std::vector<int> unknown;
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {

@@ -36,7 +36,10 @@ struct ProgressReport {
   Pace pace = Pace::agreement;
   bool waiting =
       false;  // inside a collective or waiting for the device: other ranks may be missing
-  bool on_device = false;  // waiting for the device: collectives of all groups may be unfinished
+  /// The newest collective was given to the device: those of all groups may be unfinished there.
+  /// The host may then be held up in any call, not only where it waits: the device's queue has an
+  /// end.
+  bool on_device = false;
 };
 
 /// What this process does now, for its watchdog, its failure record and the search for stragglers.

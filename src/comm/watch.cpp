@@ -122,6 +122,7 @@ void Watch::end_job(const Hang& hang, std::span<const RankView> views) {
   record.host = place(hang.waiting).host;
   record.pid = place(hang.waiting).pid;
   record.progress = views[static_cast<std::size_t>(hang.waiting)].progress;
+  record.progress.waiting = true;  // as was found, even if it does not know
   record.waited_seconds = hang.waited_seconds;
   record.missing = missing;
   record.message = message;

@@ -1,7 +1,5 @@
 #include "model/attention_block.h"
 
-#include "comm/chunk_order.h"
-
 namespace longhaul {
 
 AttentionBlock::AttentionBlock(const ModelContext& context, int layer)
@@ -68,31 +66,6 @@ void AttentionBlock::rotate_q(const DeviceBatch& batch, const LayerActivations& 
                                  sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
 }
 
-void AttentionBlock::start_gathering_kv(ConstMatrixView kv_local, const LayerScratch& s) const {
-  if (context_.sizes.cp == 1) return;
-  Backend& backend = context_.runtime.backend;
-  const Stream stream = context_.runtime.layer_stream;
-  backend.record(context_.kv_computed, backend.compute_stream());
-  backend.wait(stream, context_.kv_computed);
-  context_.runtime.comms.cp->all_gather(kv_local.data, s.kv_chunks, kv_local.size(),
-                                        context_.dtype(), "attention.gather_kv", stream);
-  backend.record(context_.kv_exchanged, stream);
-}
-
-void AttentionBlock::wait_for_kv() const {
-  Backend& backend = context_.runtime.backend;
-  context_.runtime.waits->timed(
-      [&] { backend.wait(backend.compute_stream(), context_.kv_exchanged); });
-}
-
-void AttentionBlock::finish_gathering_kv(MatrixView kv, const LayerScratch& s) const {
-  const int cp = context_.sizes.cp;
-  if (cp == 1) return;
-  wait_for_kv();
-  context_.runtime.backend.reorder_chunks(context_.view(s.kv_chunks, kv.rows, kv.cols),
-                                          chunk_order(cp), kv);
-}
-
 void AttentionBlock::project_inputs(const DeviceBatch& batch, const LayerActivations& a,
                                     const LayerScratch& s, ConstMatrixView normed_part,
                                     MatrixView kv) const {
@@ -114,10 +87,10 @@ void AttentionBlock::project_inputs(const DeviceBatch& batch, const LayerActivat
   const MatrixView kv_local = context_.view(kv_of_rank(a, s), tokens.local, kv.cols);
   rotate_kv(batch, a, kv_projected, kv_local);
   // The queries' last rows, or all of them with TP 1, hide the gathering of K and V.
-  start_gathering_kv(kv_local, s);
+  context_.kv_exchange.start_gather(kv_local, s);
   project(last, q_proj_, q_bias_, q_projected.row_range(last_begin, last.rows));
   rotate_q(batch, a, q_projected);
-  finish_gathering_kv(kv, s);
+  context_.kv_exchange.finish_gather(kv, s);
 }
 
 void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a,
@@ -142,31 +115,6 @@ void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a
 
   const MatrixView middle = context_.view(a.middle, tokens.sharded, sizes.hidden);
   project_to_hidden(context_, output, o_proj_, input, s, middle, "attention.reduce_output");
-}
-
-void AttentionBlock::start_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& s) const {
-  const LocalSizes& sizes = context_.sizes;
-  if (sizes.cp == 1) return;
-  Backend& backend = context_.runtime.backend;
-  const Stream stream = context_.runtime.layer_stream;
-  const std::int64_t cols = 2 * sizes.kv_cols;
-  backend.reorder_chunks(MatrixView(s.d_kv_stream, DType::f32, tokens.stream, cols),
-                         inverse_chunk_order(sizes.cp),
-                         MatrixView(s.d_kv_chunks, DType::f32, tokens.stream, cols));
-  backend.record(context_.kv_computed, backend.compute_stream());
-  backend.wait(stream, context_.kv_computed);
-  context_.runtime.comms.cp->reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols,
-                                            DType::f32, "attention.reduce_d_kv", stream);
-  backend.record(context_.kv_exchanged, stream);
-}
-
-void AttentionBlock::finish_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& s) const {
-  const LocalSizes& sizes = context_.sizes;
-  if (sizes.cp == 1) return;
-  wait_for_kv();
-  const std::int64_t cols = 2 * sizes.kv_cols;
-  context_.runtime.backend.convert(ConstMatrixView(s.d_kv_local, DType::f32, tokens.local, cols),
-                                   context_.view(s.d_kv, tokens.local, cols));
 }
 
 void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActivations& a,
@@ -255,12 +203,12 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
 
   // The queries' part of the input's gradient is made while that of K and V is summed over CP. It
   // may lie where the output's gradient was.
-  start_reducing_d_kv(tokens, s);
+  context_.kv_exchange.start_reduce(tokens, s);
   rotate_q_backward(batch, a, d_q, sink);
   const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
   const MatrixView summand = exchange.summand(d_normed, s.gathered, tokens.local);
   backend.linear_backward_input(d_q, weights.matrix(q_proj_), summand, Write::overwrite);
-  finish_reducing_d_kv(tokens, s);
+  context_.kv_exchange.finish_reduce(d_kv, s);
   rotate_kv_backward(batch, a, d_kv, sink);
   backend.linear_backward_input(d_kv, weights.matrix(kv_proj_), summand, Write::accumulate);
 

@@ -43,8 +43,6 @@ class AttentionBlock {
                  MatrixView projected, MatrixView kv) const;
   void rotate_q(const DeviceBatch& batch, const LayerActivations& activations,
                 MatrixView projected) const;
-  void start_gathering_kv(ConstMatrixView kv_local, const LayerScratch& scratch) const;
-  void finish_gathering_kv(MatrixView kv, const LayerScratch& scratch) const;
 
   // ---- backward
   /// d_attention [local, q_cols] -> d_q [local, q_cols], and the gradient of K and V: with CP 1
@@ -52,16 +50,11 @@ class AttentionBlock {
   void attend_backward(const DeviceBatch& batch, const LayerActivations& activations,
                        const LayerScratch& scratch, ConstMatrixView d_attention,
                        MatrixView d_q) const;
-  /// Sums scratch.d_kv_stream over CP -> the local tokens' scratch.d_kv.
-  void start_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& scratch) const;
-  void finish_reducing_d_kv(const TokenCounts& tokens, const LayerScratch& scratch) const;
   /// In place: gradients of what attention saw become those of the projections.
   void rotate_q_backward(const DeviceBatch& batch, const LayerActivations& activations,
                          MatrixView d_q, GradientSink& sink) const;
   void rotate_kv_backward(const DeviceBatch& batch, const LayerActivations& activations,
                           MatrixView d_kv, GradientSink& sink) const;
-
-  void wait_for_kv() const;
 
   const ModelContext& context_;
   int input_norm_;

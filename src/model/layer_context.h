@@ -4,6 +4,7 @@
 #include "model/activations.h"
 #include "model/device_batch.h"
 #include "model/gradient_sink.h"
+#include "model/kv_exchange.h"
 #include "model/local_sizes.h"
 #include "model/token_exchange.h"
 #include "model/weights.h"
@@ -17,10 +18,8 @@ struct ModelContext {
   const ParameterTable& table;
   const Weights& weights;
   TokenExchange& exchange;
+  KvExchange& kv_exchange;
   RopeTable rope;
-  // K and V, or their gradients, on their way between the CP ranks:
-  Event kv_computed;
-  Event kv_exchanged;
 
   [[nodiscard]] DType dtype() const { return runtime.backend.weight_dtype(); }
   /// A [rows, cols] view of an activation buffer.

@@ -58,6 +58,7 @@ class Transformer {
   LocalSizes sizes_;
   std::int64_t max_tokens_;
   TokenExchange exchange_;
+  KvExchange kv_exchange_;
   ModelContext context_;
   float* rope_cos_;
   float* rope_sin_;

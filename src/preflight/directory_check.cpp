@@ -134,6 +134,7 @@ std::vector<DirectoryFact> DirectoryProbe::look() {
   }
   coordinator_.barrier();  // rank 0 has looked
   fs::remove(file_of(coordinator_.rank()), none);
+  coordinator_.barrier();  // no file is left: rank 0 can remove the folders
   return facts;
 }
 

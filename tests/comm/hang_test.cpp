@@ -177,6 +177,44 @@ TEST_F(HangTest, WaitingForTheDeviceLooksAtAllGroups) {
   EXPECT_EQ(hang->missing, std::vector{2});
 }
 
+TEST_F(HangTest, WhoIsHeldUpByAFullQueueOfItsDeviceWaitsToo) {
+  // Rank 0 was giving work to its device when rank 1 was stopped: the queue is full, and the call
+  // that would add to it does not return.
+  rank(0).progress.on_device = true;
+  ++rank(0).progress.calls[static_cast<std::size_t>(Group::tp)];
+  name(rank(0).progress.label, "some.collective");
+  rank(0).idle_seconds = 21.0;
+  rank(1).silent_seconds = rank(1).idle_seconds = 19.0;
+  EXPECT_FALSE(find());
+  rank(1).silent_seconds = rank(1).idle_seconds = 22.0;
+  const std::optional<Hang> hang = find();
+  ASSERT_TRUE(hang);
+  EXPECT_EQ(hang->waiting, 0);
+  EXPECT_EQ(hang->missing, std::vector{1});
+  const std::string text = describe(*hang, ranks_, places_);
+  EXPECT_NE(text.find("has come no further for 21 s, its device is in or before 'some.collective'"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("rank 1 on north has not arrived"), std::string::npos) << text;
+
+  rank(0).idle_seconds = 0.5;  // it goes on: it only runs ahead of its device
+  EXPECT_FALSE(find());
+}
+
+TEST_F(HangTest, WhoIsHeldUpByItsDeviceLeavesWhenTheFirstRankIsGone) {
+  RankView own = rank(1);
+  own.progress.on_device = true;
+  own.idle_seconds = 21.0;
+  RankView first = rank(0);
+  first.silent_seconds = 21.0;
+  EXPECT_TRUE(first_rank_is_gone(own, first, limits_));
+  own.idle_seconds = 1.0;
+  EXPECT_FALSE(first_rank_is_gone(own, first, limits_));
+  own.idle_seconds = 21.0;
+  own.progress.on_device = false;  // it computes
+  EXPECT_FALSE(first_rank_is_gone(own, first, limits_));
+}
+
 TEST_F(HangTest, RanksThatNeverReportedAreNotAccused) {
   wait_in(0, Group::tp, 101.0);
   rank(1).link = RankView::Link::never;

@@ -7,6 +7,7 @@ links carry, a checkpoint, and a killed rank. Every part ends in a table; needs 
   collectives  bandwidths by size of the groups that training uses
   checkpoint   how long training waits for a checkpoint, the rate of writing it, resuming in another layout
   kill         kill -9 of a rank: how long until all are gone, and what is printed
+  freeze       the same for a rank that is stopped while the others wait for it inside NCCL
 
 Usage: several_gpus.py PATH/TO/longhaul [PART...] [--gpus N] [--json FILE]
 """
@@ -245,41 +246,58 @@ def alive(pid):
         return False
 
 
-def part_kill(host):
+def end_of_a_rank(host, number, limit):
+    """Training, whose last rank gets the signal `number`: all ranks must be gone within `limit` seconds."""
     model = real_model(host, "Qwen3-1.7B")
-    save = os.path.join(host.folder, "killed")
-    log = os.path.join(host.folder, "killed.log")
+    name = signal.Signals(number).name
+    save = os.path.join(host.folder, name)
+    log = os.path.join(host.folder, f"{name}.log")
     with open(log, "w", encoding="utf-8") as output:
         run = subprocess.Popen(train_command(host, model, save, (host.gpus, 1, 1), 100000, 100000),
                                env=host.environment, stdout=output, stderr=subprocess.STDOUT)
-    train_log = os.path.join(save, "train_log.jsonl")
-    deadline = time.time() + host.timeout
-    while time.time() < deadline and run.poll() is None:
-        if os.path.exists(train_log) and os.path.getsize(train_log) > 2000:
-            break
-        time.sleep(0.2)
-    ranks = children_of(run.pid) if run.poll() is None else []
-    if len(ranks) != host.gpus:
-        run.kill()
-        print(f"FAIL: {len(ranks)} ranks are running")
-        return False, {}
-    os.kill(ranks[-1], signal.SIGKILL)
-    begun = time.time()
-    while time.time() < begun + 120 and (run.poll() is None or any(alive(pid) for pid in ranks)):
-        time.sleep(0.05)
-    seconds, left = time.time() - begun, sum(alive(pid) for pid in ranks)
-    print(f"  {seconds:.1f} s after kill -9 of rank {host.gpus - 1} {left} of {host.gpus} ranks are left; mpirun's exit "
+    try:
+        train_log = os.path.join(save, "train_log.jsonl")
+        deadline = time.time() + host.timeout
+        while time.time() < deadline and run.poll() is None:
+            if os.path.exists(train_log) and os.path.getsize(train_log) > 2000:
+                break
+            time.sleep(0.2)
+        ranks = children_of(run.pid) if run.poll() is None else []
+        if len(ranks) != host.gpus:
+            print(f"FAIL: {len(ranks)} ranks are running")
+            return False, {}
+        os.kill(ranks[-1], number)
+        begun = time.time()
+        while time.time() < begun + 2 * limit and (run.poll() is None or any(alive(pid) for pid in ranks)):
+            time.sleep(0.05)
+        seconds, left = time.time() - begun, sum(alive(pid) for pid in ranks)
+    finally:
+        if run.poll() is None:
+            run.kill()
+    print(f"  {seconds:.1f} s after {name} for rank {host.gpus - 1} {left} of {host.gpus} ranks are left; mpirun's exit "
           f"status {run.poll()}; the last lines:")
     with open(log, encoding="utf-8") as file:
         for line in file.read().splitlines()[-12:]:
             print(f"    | {line[:160]}")
-    if run.poll() is None:
-        run.kill()
-    return left == 0 and seconds < 30, {"seconds": seconds, "left": left, "status": run.poll()}
+    failure = os.path.join(save, "failure.json")
+    if os.path.exists(failure):
+        with open(failure, encoding="utf-8") as file:
+            print("    failure.json: " + " ".join(file.read().split())[:600])
+    return left == 0 and seconds < limit, {"seconds": seconds, "left": left, "status": run.poll()}
+
+
+def part_kill(host):
+    return end_of_a_rank(host, signal.SIGKILL, 30)
+
+
+def part_freeze(host):
+    """The others wait for the frozen rank inside NCCL."""
+    return end_of_a_rank(host, signal.SIGSTOP, 45)
 
 
 PARTS = {"layouts": part_layouts, "speed": part_speed, "collectives": part_collectives,
-         "checkpoint": part_checkpoint, "kill": part_kill}
+         "checkpoint": part_checkpoint, "kill": part_kill,
+         "freeze": part_freeze}
 
 
 def count_gpus():
