@@ -1,5 +1,5 @@
 // longhaul data check: are the rows of these files fit for training?
-#include "data/data_check.h"
+#include "data/check/data_check.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "data/visible_text.h"
+#include "data/text/visible_text.h"
 
 namespace longhaul {
 namespace {

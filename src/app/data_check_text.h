@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "data/data_check.h"
+#include "data/check/data_check.h"
 
 namespace longhaul {
 

@@ -11,12 +11,12 @@
 #include "app/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
-#include "data/json_parse.h"
-#include "data/reference_rows.h"
-#include "data/rendering_difference.h"
-#include "data/row_reader.h"
-#include "data/utf8.h"
-#include "data/visible_text.h"
+#include "data/check/reference_rows.h"
+#include "data/check/rendering_difference.h"
+#include "data/json/json_parse.h"
+#include "data/rows/row_reader.h"
+#include "data/text/utf8.h"
+#include "data/text/visible_text.h"
 
 namespace longhaul {
 namespace {

@@ -14,12 +14,12 @@
 #include "app/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
-#include "data/json_parse.h"
-#include "data/json_print.h"
-#include "data/row_encoder.h"
-#include "data/row_parse.h"
-#include "data/row_reader.h"
-#include "data/utf8.h"
+#include "data/json/json_parse.h"
+#include "data/json/json_print.h"
+#include "data/rows/row_parse.h"
+#include "data/rows/row_reader.h"
+#include "data/template/row_encoder.h"
+#include "data/text/utf8.h"
 
 namespace po = boost::program_options;
 

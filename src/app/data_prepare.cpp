@@ -8,7 +8,7 @@
 #include "app/options.h"
 #include "app/preparation_flags.h"
 #include "core/error.h"
-#include "data/dataset.h"
+#include "data/dataset/dataset.h"
 
 namespace longhaul {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "app/flag_group.h"
-#include "data/row_parse.h"
+#include "data/rows/row_parse.h"
 
 namespace longhaul {
 

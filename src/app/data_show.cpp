@@ -13,8 +13,8 @@
 #include "app/row_painter.h"
 #include "app/standard_output.h"
 #include "core/error.h"
-#include "data/find_rows.h"
-#include "data/visible_text.h"
+#include "data/check/find_rows.h"
+#include "data/text/visible_text.h"
 #include "metrics/console_style.h"
 
 namespace longhaul {

@@ -6,7 +6,7 @@
 #include "app/options.h"
 #include "app/preparation_flags.h"
 #include "core/error.h"
-#include "data/streamed_report.h"
+#include "data/dataset/streamed_report.h"
 #include "metrics/console_style.h"
 
 namespace longhaul {

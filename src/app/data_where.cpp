@@ -8,7 +8,7 @@
 #include "app/flag_group.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
-#include "data/provenance.h"
+#include "data/dataset/provenance.h"
 #include "metrics/humanize.h"
 
 namespace longhaul {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "app/flag_group.h"
-#include "data/encoding_settings.h"
+#include "data/template/encoding_settings.h"
 
 namespace longhaul {
 

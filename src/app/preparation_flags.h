@@ -3,7 +3,7 @@
 #include <string>
 
 #include "app/options.h"
-#include "data/encoding_settings.h"
+#include "data/template/encoding_settings.h"
 #include "train/dataset_settings.h"
 
 namespace longhaul {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/row_parts.h"
+#include "data/check/row_parts.h"
 
 namespace longhaul {
 

@@ -17,7 +17,7 @@
 #include "comm/fatal_signals.h"
 #include "comm/watchdog.h"
 #include "core/stop_signals.h"
-#include "data/dataset.h"
+#include "data/dataset/dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
 #include "preflight/preflight.h"

@@ -8,7 +8,7 @@
 #include "bench/random_data.h"
 #include "bench/timer.h"
 #include "core/error.h"
-#include "data/micro_batch.h"
+#include "data/batches/micro_batch.h"
 #include "metrics/humanize.h"
 
 namespace longhaul::bench {

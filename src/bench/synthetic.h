@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "data/micro_batch.h"
+#include "data/batches/micro_batch.h"
 #include "train/weight_source.h"
 
 namespace longhaul::bench {

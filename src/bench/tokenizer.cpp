@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "core/error.h"
-#include "data/json_parse.h"
-#include "data/row_reader.h"
+#include "data/json/json_parse.h"
+#include "data/rows/row_reader.h"
 
 namespace longhaul::bench {
 namespace {

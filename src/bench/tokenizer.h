@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "bench/report.h"
-#include "data/row_encoder.h"
+#include "data/template/row_encoder.h"
 
 namespace longhaul::bench {
 

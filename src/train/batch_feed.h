@@ -5,7 +5,7 @@
 
 #include "compute/runtime.h"
 #include "core/arena.h"
-#include "data/micro_batch.h"
+#include "data/batches/micro_batch.h"
 #include "model/device_batch.h"
 
 namespace longhaul {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "data/dataset_options.h"
+#include "data/batches/dataset_options.h"
 
 namespace longhaul {
 

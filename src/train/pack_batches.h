@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "data/dataset.h"
-#include "data/micro_batch.h"
-#include "data/packing.h"
-#include "data/step_schedule.h"
+#include "data/batches/micro_batch.h"
+#include "data/batches/packing.h"
+#include "data/batches/step_schedule.h"
+#include "data/dataset/dataset.h"
 
 namespace longhaul {
 

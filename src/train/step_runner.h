@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "compute/runtime.h"
-#include "data/micro_batch.h"
+#include "data/batches/micro_batch.h"
 #include "metrics/step_metrics.h"
 #include "train/phase_timer.h"
 #include "train/training_memory.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/encoding_settings.h"
+#include "data/template/encoding_settings.h"
 #include "train/dataset_settings.h"
 #include "train/learning_rate.h"
 #include "train/sharded_adamw.h"

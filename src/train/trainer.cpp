@@ -6,7 +6,7 @@
 #include "comm/planning_communicators.h"
 #include "core/stopwatch.h"
 #include "core/version.h"
-#include "data/run_plan.h"
+#include "data/batches/run_plan.h"
 
 namespace longhaul {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "data/row_batch.h"
+#include "data/cache/row_batch.h"
 
 namespace longhaul::test {
 

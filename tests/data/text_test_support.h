@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "data/json_parse.h"
-#include "data/json_value.h"
-#include "data/row_encoder.h"
+#include "data/json/json_parse.h"
+#include "data/json/json_value.h"
+#include "data/template/row_encoder.h"
 
 namespace longhaul::test {
 

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "data/length_policy.h"
-#include "data/packing.h"
-#include "data/row_blocks.h"
+#include "data/batches/length_policy.h"
+#include "data/batches/packing.h"
+#include "data/rows/row_blocks.h"
 #include "fuzz_support.h"
 
 using namespace longhaul;

@@ -1,8 +1,8 @@
 // The parsers of JSON and of Python literals, and the printers: any bytes.
-#include "data/json_parse.h"
-#include "data/json_print.h"
-#include "data/python_literal.h"
-#include "data/utf8.h"
+#include "data/json/json_parse.h"
+#include "data/json/json_print.h"
+#include "data/json/python_literal.h"
+#include "data/text/utf8.h"
 #include "fuzz_support.h"
 
 using namespace longhaul;

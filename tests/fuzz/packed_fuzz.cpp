@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "core/error.h"
-#include "data/row_reader.h"
+#include "data/rows/row_reader.h"
 #include "fuzz_support.h"
 
 using namespace longhaul;

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "data/chat_template.h"
-#include "data/loss_policy.h"
-#include "data/utf8.h"
+#include "data/template/chat_template.h"
+#include "data/template/loss_policy.h"
+#include "data/text/utf8.h"
 #include "fuzz_support.h"
 
 namespace longhaul::fuzz {

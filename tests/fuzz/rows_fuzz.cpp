@@ -1,7 +1,7 @@
 // A file of rows: lines, JSON, the accepted forms, and the templates with whatever came out.
 #include <sstream>
 
-#include "data/row_reader.h"
+#include "data/rows/row_reader.h"
 #include "rendering.h"
 
 using namespace longhaul;

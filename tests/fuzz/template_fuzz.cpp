@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "data/row_parse.h"
+#include "data/rows/row_parse.h"
 #include "rendering.h"
 
 using namespace longhaul;

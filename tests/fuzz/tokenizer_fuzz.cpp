@@ -2,9 +2,9 @@
 #include <cstring>
 #include <memory>
 
-#include "data/normalizer_nfc.h"
-#include "data/tokenizer.h"
-#include "data/utf8.h"
+#include "data/text/normalizer_nfc.h"
+#include "data/text/utf8.h"
+#include "data/tokenizer/tokenizer.h"
 #include "fuzz_support.h"
 
 using namespace longhaul;

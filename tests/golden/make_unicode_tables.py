@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/data/unicode_class_ranges.inc and src/data/unicode_nfc_tables.inc.
+"""Writes src/data/text/unicode_class_ranges.inc and src/data/text/unicode_nfc_tables.inc.
 
 Source: tests/data/unicode/onig_classes.tsv (the code points that the regex engine of Hugging Face
 tokenizers 0.22 counts as \\p{L}, \\p{N} and \\s; Unicode 16 level) and nfc_tables.tsv (canonical

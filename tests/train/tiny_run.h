@@ -5,7 +5,7 @@
 
 #include "compute/runtime.h"
 #include "core/convert.h"
-#include "data/micro_batch.h"
+#include "data/batches/micro_batch.h"
 #include "train/model_state.h"
 #include "train/step_runner.h"
 #include "train/test_backend.h"

@@ -1,0 +1,18 @@
+#include "data/batches/run_plan.h"
+
+namespace longhaul {
+
+ScheduleOptions training_schedule(const RunPlan& run, PackingMode packing, std::uint64_t seed) {
+  ScheduleOptions schedule;
+  schedule.seed = seed;
+  schedule.global_bs = run.global_bs;
+  schedule.micro_bs = run.micro_bs;
+  schedule.dp = run.layout.dp;
+  schedule.epochs = run.epochs;
+  schedule.train_iters = run.train_iters;
+  if (!schedule.epochs && !schedule.train_iters) schedule.epochs = 1;
+  schedule.order = packing == PackingMode::balanced ? EpochOrder::balanced : EpochOrder::shuffled;
+  return schedule;
+}
+
+}  // namespace longhaul

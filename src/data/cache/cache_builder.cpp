@@ -1,0 +1,240 @@
+#include "data/cache/cache_builder.h"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "core/error.h"
+#include "core/stopwatch.h"
+#include "data/cache/token_cache.h"
+#include "data/cache/token_cache_format.h"
+#include "data/files/unpacked_files.h"
+#include "data/in_parallel.h"
+#include "data/sha256.h"
+
+namespace longhaul {
+namespace {
+
+/// At most this many blocks are on their way to rank 0 at once, so that they fit its memory.
+constexpr std::int64_t kBlocksInFlight = 512;
+/// Blocks of a thread between two gathers, if there are enough: evens out how long blocks take.
+constexpr std::int64_t kBlocksPerThread = 4;
+/// A gathered message may be this long; MPI counts bytes in int.
+constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
+constexpr double kProgressSeconds = 5.0;
+
+std::int64_t parse_integer(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+/// Ranks on different hosts must see the same files.
+void compare_sizes(Coordinator& coordinator, const std::vector<DataFile>& files) {
+  std::string mine = coordinator.host();
+  for (const DataFile& file : files) mine += fmt::format("\n{}", file.bytes);
+  const std::vector<std::string> all = coordinator.all_gather(mine);
+  const auto sizes = [](const std::string& text) { return text.substr(text.find('\n')); };
+  const auto host = [](const std::string& text) { return text.substr(0, text.find('\n')); };
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (sizes(all[rank]) != sizes(all[0])) {
+      user_error(
+          "the data files have other sizes on rank {} ({}) than on rank 0 ({}); all ranks must see "
+          "the same files, for example on a shared file system",
+          rank, host(all[rank]), host(all[0]));
+    }
+  }
+}
+
+/// Every rank's bytes on rank 0, in rank order.
+std::vector<std::string> gather_on_first(Coordinator& coordinator, const std::string& bytes) {
+  if (coordinator.sum(static_cast<std::int64_t>(bytes.size())) <= kMessageBytes) {
+    return coordinator.gather(bytes, 0);
+  }
+  // Samples of extraordinary length: one rank at a time.
+  std::vector<std::string> all;
+  for (int rank = 0; rank < coordinator.size(); ++rank) {
+    const bool mine = rank == coordinator.rank();
+    std::vector<std::string> parts = coordinator.gather(mine ? bytes : std::string(), 0);
+    if (coordinator.rank() == 0) all.push_back(std::move(parts[static_cast<std::size_t>(rank)]));
+  }
+  return all;
+}
+
+/// Says now and then how far tokenizing is.
+class Progress {
+ public:
+  Progress(const Log& log, const DataScan& scan) : log_(log), scan_(scan) {
+    for (const DataFile& file : scan.files) total_ += file.bytes;
+  }
+
+  void report(std::int64_t blocks_done) {
+    for (; counted_ < blocks_done; ++counted_) {
+      const RowBlock& block = scan_.blocks[static_cast<std::size_t>(counted_)];
+      done_ += block.end - block.begin;
+    }
+    const double seconds = watch_.seconds();
+    if (seconds < next_) return;
+    next_ = seconds + kProgressSeconds;
+    const double rate = static_cast<double>(done_) / seconds;
+    log_.info("tokenizing: {:.0f} % of {:.1f} MB, {:.1f} MB/s, about {:.0f} s left",
+              100.0 * static_cast<double>(done_) / static_cast<double>(total_),
+              static_cast<double>(total_) / 1e6, rate / 1e6,
+              static_cast<double>(total_ - done_) / rate);
+  }
+
+  [[nodiscard]] double seconds() const { return watch_.seconds(); }
+  [[nodiscard]] std::int64_t total() const { return total_; }
+
+ private:
+  const Log& log_;
+  const DataScan& scan_;
+  Stopwatch watch_;
+  double next_ = kProgressSeconds;
+  std::int64_t counted_ = 0;
+  std::int64_t done_ = 0;
+  std::int64_t total_ = 0;
+};
+
+}  // namespace
+
+DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesystem::path>& paths,
+                         std::int64_t block_bytes, int threads) {
+  DataScan scan;
+  scan.block_bytes = block_bytes;
+  coordinator.together([&] {
+    for (const auto& path : paths) scan.files.push_back(find_data_file(path));
+  });
+  coordinator.together([&] { compare_sizes(coordinator, scan.files); });
+  scan.blocks = make_blocks(scan.files, block_bytes);
+
+  // Rank r reads blocks r, r + ranks, ...; then everyone learns of all.
+  const auto blocks = static_cast<std::int64_t>(scan.blocks.size());
+  const std::int64_t ranks = coordinator.size();
+  const std::int64_t mine = (blocks - coordinator.rank() + ranks - 1) / ranks;
+  std::vector<BlockSummary> summaries(static_cast<std::size_t>(mine));
+  coordinator.together([&] {
+    in_parallel(mine, threads, [&](int, std::int64_t i) {
+      coordinator.progress().beat();
+      const RowBlock& block = scan.blocks[static_cast<std::size_t>(coordinator.rank() + i * ranks)];
+      summaries[static_cast<std::size_t>(i)] =
+          summarize_block(scan.files[static_cast<std::size_t>(block.file)], block);
+    });
+  });
+  std::string lines;
+  for (const BlockSummary& summary : summaries) {
+    lines += fmt::format("{} {:>10}\n", summary.sha256, summary.line_ends);
+  }
+  const std::vector<std::string> all = coordinator.all_gather(lines);
+  constexpr std::size_t kHashLength = 64;
+  constexpr std::size_t kLineLength = kHashLength + 12;
+
+  std::vector<std::string> hashes(scan.files.size());
+  std::vector<std::int64_t> line_ends(scan.files.size(), 0);
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    const std::string_view line =
+        std::string_view(all[static_cast<std::size_t>(i % ranks)])
+            .substr(static_cast<std::size_t>(i / ranks) * kLineLength, kLineLength);
+    const auto file = static_cast<std::size_t>(scan.blocks[static_cast<std::size_t>(i)].file);
+    hashes[file] += line.substr(0, kHashLength);
+    scan.line_ends_before.push_back(line_ends[file]);
+    const std::string_view number = line.substr(kHashLength + 1, 10);
+    line_ends[file] += parse_integer(number.substr(number.find_first_not_of(' ')));
+  }
+  for (const std::string& concatenated : hashes)
+    scan.file_hashes.push_back(sha256_hex(concatenated));
+  return scan;
+}
+
+std::string token_cache_key(const DataScan& scan, const SampleEncoder& encoder) {
+  std::string text = fmt::format("{} {}\n{}\n", token_cache_format::kFormat,
+                                 token_cache_format::kVersion, encoder.fingerprint);
+  for (std::size_t i = 0; i < scan.files.size(); ++i) {
+    text += fmt::format("{} {} {}\n", scan.files[i].bytes, scan.file_hashes[i],
+                        scan.files[i].path.filename().string());
+  }
+  return sha256_hex(text);
+}
+
+void stop_at_rejection(const DataScan& scan, const CachedRejection& rejection) {
+  user_error("{}:{}: {}{}; mend the row, or leave out --strict true to train without it",
+             scan.files[static_cast<std::size_t>(rejection.file)].path.string(), rejection.line,
+             rejection.id.empty() ? std::string() : fmt::format("row \"{}\": ", rejection.id),
+             rejection.reason);
+}
+
+TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
+                           const SampleEncoder& encoder, const std::filesystem::path& beside,
+                           const CacheBuildOptions& options, const Log& log,
+                           const std::function<void(const RowBatch&)>& use) {
+  UnpackedFiles unpacked(coordinator, scanned, beside, options.threads, log);
+  const DataScan& scan = unpacked.scan();
+  const auto blocks = static_cast<std::int64_t>(scan.blocks.size());
+  const std::int64_t ranks = coordinator.size();
+  // All ranks must agree, so it is the fewest threads that any rank has.
+  const std::int64_t threads = -coordinator.max(-std::max(options.threads, 1));
+  const std::int64_t most = std::max<std::int64_t>(kBlocksInFlight / ranks, 1);
+  const std::int64_t per_rank =
+      std::min({most, kBlocksPerThread * threads, (blocks + ranks - 1) / ranks});
+  std::vector<RowEncoder::Scratch> scratch(static_cast<std::size_t>(threads));
+  Progress progress(log, scan);
+
+  for (std::int64_t begin = 0; begin < blocks; begin += ranks * per_rank) {
+    const std::int64_t first = std::min(begin + coordinator.rank() * per_rank, blocks);
+    const std::int64_t count = std::min(per_rank, blocks - first);
+    std::vector<std::string> parts(static_cast<std::size_t>(count));
+    coordinator.together([&] {
+      in_parallel(count, static_cast<int>(threads), [&](int thread, std::int64_t i) {
+        coordinator.progress().beat();
+        const auto index = static_cast<std::size_t>(first + i);
+        const RowBlock& block = scan.blocks[index];
+        const RowBatch batch = encode_block(scan.files[static_cast<std::size_t>(block.file)], block,
+                                            scan.line_ends_before[index], encoder,
+                                            scratch[static_cast<std::size_t>(thread)]);
+        append_bytes(batch, parts[static_cast<std::size_t>(i)]);
+      });
+    });
+    std::string bytes;
+    for (std::string& part : parts) bytes += std::exchange(part, {});
+    const std::vector<std::string> gathered = gather_on_first(coordinator, bytes);
+    coordinator.together([&] {
+      for (const std::string& from_rank : gathered) {
+        std::string_view rest = from_rank;
+        while (!rest.empty()) {
+          const RowBatch batch = take_batch(rest);
+          if (options.rejections == RejectionPolicy::stop && !batch.rejections.empty()) {
+            stop_at_rejection(scan, batch.rejections.front());
+          }
+          use(batch);
+        }
+      }
+    });
+    unpacked.keep_fresh();
+    progress.report(std::min(begin + ranks * per_rank, blocks));
+  }
+  return {progress.total(), progress.seconds()};
+}
+
+void build_token_cache(Coordinator& coordinator, const DataScan& scan, const SampleEncoder& encoder,
+                       const std::filesystem::path& file, const std::string& key,
+                       const CacheBuildOptions& options, const Log& log) {
+  std::unique_ptr<TokenCacheWriter> writer;
+  coordinator.together([&] {
+    if (coordinator.rank() == 0) writer = std::make_unique<TokenCacheWriter>(file, key);
+  });
+  const TokenizedBytes done =
+      encode_rows(coordinator, scan, encoder, file, options, log, [&](const RowBatch& batch) {
+        for (const CachedSample& sample : batch.samples) writer->add(sample);
+        for (const CachedRejection& rejection : batch.rejections) writer->add(rejection);
+      });
+  coordinator.together([&] {
+    if (writer == nullptr) return;
+    writer->finish();
+    const double megabytes = static_cast<double>(done.bytes) / 1e6;
+    log.info("tokenized {} rows ({:.2f} MB) in {:.2f} s, {:.1f} MB/s; cached in {}",
+             writer->counts().read, megabytes, done.seconds,
+             megabytes / std::max(done.seconds, 1e-9), file.string());
+  });
+}
+
+}  // namespace longhaul
