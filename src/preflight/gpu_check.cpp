@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <map>
 
-#include "compute/cuda/device_choice.h"
-#include "compute/cuda/device_inventory.h"
+#include "compute/cuda/device/device_choice.h"
+#include "compute/cuda/device/device_inventory.h"
 #include "core/error.h"
 #include "metrics/humanize.h"
 #include "preflight/majority.h"
 #if LONGHAUL_HAS_CUDA
-#include "compute/cuda/device.h"
+#include "compute/cuda/device/device.h"
 #endif
 
 namespace longhaul::preflight {

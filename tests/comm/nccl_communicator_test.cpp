@@ -15,7 +15,7 @@
 
 #include "comm/device_values.h"
 #include "comm/mpi_runtime.h"
-#include "compute/cuda/device.h"
+#include "compute/cuda/device/device.h"
 #include "core/error.h"
 
 namespace longhaul {

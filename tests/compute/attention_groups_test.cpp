@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "compute/cuda/cudnn_groups.h"
-#include "compute/cuda/cudnn_metadata.h"
-#include "compute/cuda/cudnn_program.h"
-#include "compute/cuda/cudnn_sizes.h"
+#include "compute/cuda/cudnn/cudnn_groups.h"
+#include "compute/cuda/cudnn/cudnn_metadata.h"
+#include "compute/cuda/cudnn/cudnn_program.h"
+#include "compute/cuda/cudnn/cudnn_sizes.h"
 #include "core/error.h"
 
 namespace longhaul::cudnn {

@@ -1,4 +1,4 @@
-#include "compute/cuda/device_inventory.h"
+#include "compute/cuda/device/device_inventory.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Choosing and describing a GPU: the logic without a GPU, and what this host says.
-#include "compute/cuda/device.h"
+#include "compute/cuda/device/device.h"
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <array>
 #include <cstdlib>
 
-#include "compute/cuda/device_choice.h"
-#include "compute/cuda/device_monitor.h"
+#include "compute/cuda/device/device_choice.h"
+#include "compute/cuda/device/device_monitor.h"
 #include "core/error.h"
 
 namespace longhaul::cuda {

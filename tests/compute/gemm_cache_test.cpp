@@ -1,4 +1,4 @@
-#include "compute/cuda/gemm_cache.h"
+#include "compute/cuda/gemm/gemm_cache.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

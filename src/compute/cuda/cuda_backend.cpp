@@ -2,9 +2,9 @@
 
 #include <nvtx3/nvToolsExt.h>
 
-#include "compute/cuda/flash_engine.h"
+#include "compute/cuda/attention/flash_engine.h"
 #if LONGHAUL_HAS_CUDNN
-#include "compute/cuda/cudnn_engine.h"
+#include "compute/cuda/cudnn/cudnn_engine.h"
 #endif
 
 namespace longhaul {

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "compute/backend.h"
-#include "compute/cuda/attention_engine.h"
-#include "compute/cuda/device.h"
-#include "compute/cuda/device_monitor.h"
-#include "compute/cuda/gemm.h"
-#include "compute/cuda/handles.h"
-#include "compute/cuda/locked_memory.h"
+#include "compute/cuda/attention/attention_engine.h"
+#include "compute/cuda/device/device.h"
+#include "compute/cuda/device/device_monitor.h"
+#include "compute/cuda/device/handles.h"
+#include "compute/cuda/device/locked_memory.h"
+#include "compute/cuda/gemm/gemm.h"
 
 namespace longhaul {
 
