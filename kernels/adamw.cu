@@ -1,7 +1,7 @@
 #include "core/cuda_check.h"
 #include "kernels/adamw.h"
-#include "kernels/launch_shape.cuh"
-#include "kernels/vector_io.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/vector_io.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -4,10 +4,10 @@
 
 #include "core/cuda_check.h"
 #include "kernels/column_sums.h"
-#include "kernels/launch_shape.cuh"
-#include "kernels/reduce.cuh"
-#include "kernels/unit.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/reduce.cuh"
+#include "kernels/support/unit.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 namespace {

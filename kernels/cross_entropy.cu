@@ -1,12 +1,12 @@
 #include <limits>
 
 #include "core/cuda_check.h"
-#include "kernels/bf16_words.cuh"
 #include "kernels/cross_entropy.h"
-#include "kernels/fast_exp.cuh"
-#include "kernels/launch_shape.cuh"
-#include "kernels/reduce.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/bf16_words.cuh"
+#include "kernels/support/fast_exp.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/reduce.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "core/cuda_check.h"
 #include "kernels/elementwise.h"
-#include "kernels/unit.cuh"
-#include "kernels/unit_grid.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/unit.cuh"
+#include "kernels/support/unit_grid.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -2,11 +2,11 @@
 
 #include <limits>
 
-#include "kernels/bf16_words.cuh"
 #include "kernels/embedding.h"
-#include "kernels/row_copy.cuh"
-#include "kernels/token_sort.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/bf16_words.cuh"
+#include "kernels/support/row_copy.cuh"
+#include "kernels/support/token_sort.cuh"
+#include "kernels/support/view_checks.cuh"
 
 // The backward pass sorts the tokens by id, finds the segments of equal ids, and gives each segment
 // and slice of columns to one warp, which adds the rows one after another. Long segments get

@@ -4,9 +4,9 @@
 
 #include "core/cuda_check.h"
 #include "kernels/column_sums.h"
-#include "kernels/head_chunks.cuh"
 #include "kernels/head_norm_rope.h"
-#include "kernels/team.cuh"
+#include "kernels/support/head_chunks.cuh"
+#include "kernels/support/team.cuh"
 
 namespace longhaul::kernels {
 namespace {

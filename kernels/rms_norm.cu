@@ -4,12 +4,12 @@
 
 #include "core/cuda_check.h"
 #include "kernels/column_sums.h"
-#include "kernels/divider.cuh"
-#include "kernels/launch_shape.cuh"
 #include "kernels/rms_norm.h"
-#include "kernels/team.cuh"
-#include "kernels/unit.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/divider.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/team.cuh"
+#include "kernels/support/unit.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -1,9 +1,9 @@
 #include <cuda_bf16.h>
 
 #include "core/cuda_check.h"
-#include "kernels/head_chunks.cuh"
 #include "kernels/rope.h"
-#include "kernels/team.cuh"
+#include "kernels/support/head_chunks.cuh"
+#include "kernels/support/team.cuh"
 
 namespace longhaul::kernels {
 namespace {

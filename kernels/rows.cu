@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/row_copy.cuh"
 #include "kernels/rows.h"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/row_copy.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -1,5 +1,5 @@
-#include "kernels/reduce_fp64.cuh"
 #include "kernels/sum_of_squares.h"
+#include "kernels/support/reduce_fp64.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -1,10 +1,10 @@
 #include <cuda_bf16.h>
 
 #include "core/cuda_check.h"
+#include "kernels/support/unit.cuh"
+#include "kernels/support/unit_grid.cuh"
+#include "kernels/support/view_checks.cuh"
 #include "kernels/swiglu.h"
-#include "kernels/unit.cuh"
-#include "kernels/unit_grid.cuh"
-#include "kernels/view_checks.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/reduce_fp64.cuh"
+#include "kernels/support/reduce_fp64.cuh"
 #include "kernels/weighted_sum.h"
 
 namespace longhaul::kernels {

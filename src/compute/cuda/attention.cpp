@@ -1,5 +1,5 @@
 #include "compute/cuda/cuda_backend.h"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::cuda {
 namespace {

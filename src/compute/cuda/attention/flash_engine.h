@@ -4,7 +4,7 @@
 
 #include "compute/cuda/attention/attention_engine.h"
 #include "compute/cuda/device/pinned_ring.h"
-#include "kernels/flash_attention.h"
+#include "kernels/attention/flash_attention.h"
 
 namespace longhaul::cuda {
 

@@ -13,7 +13,7 @@
 #include "compute/cuda/cudnn/cudnn_sizes.h"
 #include "compute/cuda/device/pinned_ring.h"
 #include "core/cuda_check.h"
-#include "kernels/attention_rows.h"
+#include "kernels/attention/attention_rows.h"
 
 namespace longhaul {
 namespace {

@@ -4,9 +4,9 @@
 // writes the first.
 
 #include "core/matrix.h"
-#include "kernels/divider.cuh"
-#include "kernels/launch_shape.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/divider.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "compute/attention_segment.h"
-#include "kernels/flash_attention.h"
+#include "kernels/attention/flash_attention.h"
 
 namespace longhaul::kernels::flash {
 

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "kernels/vector_io.cuh"
+#include "kernels/support/vector_io.cuh"
 
 namespace longhaul::kernels {
 

@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "core/cuda_check.h"
-#include "kernels/launch_shape.cuh"
-#include "kernels/reduce.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/reduce.cuh"
 
 namespace longhaul::kernels {
 

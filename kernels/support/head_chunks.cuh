@@ -5,11 +5,11 @@
 // other thread to turn them, and does so for a few heads of a row with one set of angles.
 
 #include "compute/backend.h"
-#include "kernels/divider.cuh"
-#include "kernels/launch_shape.cuh"
-#include "kernels/reduce.cuh"
-#include "kernels/unit.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/divider.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/reduce.cuh"
+#include "kernels/support/unit.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/reduce.cuh"
+#include "kernels/support/reduce.cuh"
 
 namespace longhaul::kernels {
 

@@ -1,9 +1,9 @@
 #include <cmath>
 
-#include "kernels/flash_attention.h"
-#include "kernels/flash_attention_launch.cuh"
-#include "kernels/flash_attention_plan.h"
-#include "kernels/flash_attention_tile.cuh"
+#include "kernels/attention/flash_attention.h"
+#include "kernels/attention/flash_attention_launch.cuh"
+#include "kernels/attention/flash_attention_plan.h"
+#include "kernels/attention/flash_attention_tile.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -1,6 +1,6 @@
-#include "kernels/flash_attention_backward.h"
-#include "kernels/flash_attention_launch.cuh"
-#include "kernels/flash_attention_tile.cuh"
+#include "kernels/attention/flash_attention_backward.h"
+#include "kernels/attention/flash_attention_launch.cuh"
+#include "kernels/attention/flash_attention_tile.cuh"
 
 namespace longhaul::kernels::flash {
 namespace {

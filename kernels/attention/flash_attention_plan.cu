@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "kernels/flash_attention.h"
-#include "kernels/flash_attention_plan.h"
+#include "kernels/attention/flash_attention.h"
+#include "kernels/attention/flash_attention_plan.h"
 
 namespace longhaul::kernels {
 namespace {

@@ -9,10 +9,10 @@
 #include <cstdint>
 
 #include "core/cuda_check.h"
-#include "kernels/launch_shape.cuh"
-#include "kernels/reduce.cuh"
-#include "kernels/vector_io.cuh"
-#include "kernels/view_checks.cuh"
+#include "kernels/support/launch_shape.cuh"
+#include "kernels/support/reduce.cuh"
+#include "kernels/support/vector_io.cuh"
+#include "kernels/support/view_checks.cuh"
 
 namespace longhaul::kernels {
 

@@ -1,8 +1,8 @@
-#include "kernels/flash_attention.h"
-#include "kernels/flash_attention_backward.h"
-#include "kernels/flash_attention_launch.cuh"
-#include "kernels/reduce.cuh"
-#include "kernels/vector_io.cuh"
+#include "kernels/attention/flash_attention.h"
+#include "kernels/attention/flash_attention_backward.h"
+#include "kernels/attention/flash_attention_launch.cuh"
+#include "kernels/support/reduce.cuh"
+#include "kernels/support/vector_io.cuh"
 
 namespace longhaul::kernels {
 namespace {

@@ -9,8 +9,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/flash_attention_mma.cuh"
-#include "kernels/flash_attention_plan.h"
+#include "kernels/attention/flash_attention_mma.cuh"
+#include "kernels/attention/flash_attention_plan.h"
 
 namespace longhaul::kernels::flash {
 

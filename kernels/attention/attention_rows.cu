@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "core/cuda_check.h"
-#include "kernels/attention_rows.h"
-#include "kernels/vector_io.cuh"
+#include "kernels/attention/attention_rows.h"
+#include "kernels/support/vector_io.cuh"
 
 namespace longhaul::kernels {
 namespace {

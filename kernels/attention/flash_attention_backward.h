@@ -6,8 +6,8 @@
 
 #include <cuda_runtime_api.h>
 
-#include "kernels/flash_attention.h"
-#include "kernels/flash_attention_plan.h"
+#include "kernels/attention/flash_attention.h"
+#include "kernels/attention/flash_attention_plan.h"
 
 namespace longhaul::kernels::flash {
 

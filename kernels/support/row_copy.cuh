@@ -9,7 +9,7 @@
 
 #include "core/cuda_check.h"
 #include "core/matrix.h"
-#include "kernels/launch_shape.cuh"
+#include "kernels/support/launch_shape.cuh"
 
 namespace longhaul::kernels {
 

@@ -10,8 +10,8 @@
 #include <limits>
 
 #include "core/cuda_check.h"
-#include "kernels/flash_attention.h"
-#include "kernels/flash_attention_tile.cuh"
+#include "kernels/attention/flash_attention.h"
+#include "kernels/attention/flash_attention_tile.cuh"
 
 namespace longhaul::kernels::flash {
 
