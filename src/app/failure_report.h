@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "comm/coordinator.h"
-#include "comm/failure_file.h"
+#include "watchdog/failure_file.h"
 
 namespace longhaul {
 

@@ -14,8 +14,6 @@
 #include "app/train_flags.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
-#include "comm/fatal_signals.h"
-#include "comm/watchdog.h"
 #include "core/stop_signals.h"
 #include "data/dataset/dataset.h"
 #include "hf/tokenizer_files.h"
@@ -23,6 +21,8 @@
 #include "preflight/preflight.h"
 #include "train/run_lock.h"
 #include "train/trainer.h"
+#include "watchdog/fatal_signals.h"
+#include "watchdog/watchdog.h"
 
 namespace longhaul {
 namespace {

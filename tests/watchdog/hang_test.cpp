@@ -1,4 +1,4 @@
-#include "comm/hang.h"
+#include "watchdog/hang.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The watchdog among ranks that do nothing wrong; what it does to others is tested with the whole
 // program (tests/app/failure_report_test.py), because it ends the process.
-#include "comm/watchdog.h"
+#include "watchdog/watchdog.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -8,8 +8,8 @@
 #include <chrono>
 #include <thread>
 
-#include "comm/heartbeat_socket.h"
 #include "comm/mpi_runtime.h"
+#include "watchdog/heartbeat_socket.h"
 
 namespace longhaul {
 namespace {

@@ -1,4 +1,4 @@
-#include "comm/fatal_signals.h"
+#include "watchdog/fatal_signals.h"
 
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
-#include "comm/watchdog.h"
+#include "watchdog/watchdog.h"
 
-#include "comm/watch.h"
+#include "watchdog/watch.h"
 
 namespace longhaul {
 

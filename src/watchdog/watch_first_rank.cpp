@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "comm/watch.h"
 #include "core/stop_signals.h"
+#include "watchdog/watch.h"
 
 namespace longhaul {
 namespace {

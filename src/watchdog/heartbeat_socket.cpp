@@ -1,4 +1,4 @@
-#include "comm/heartbeat_socket.h"
+#include "watchdog/heartbeat_socket.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "comm/coordinator.h"
-#include "comm/failure_file.h"
-#include "comm/hang.h"
-#include "comm/heartbeat_socket.h"
 #include "core/log.h"
+#include "watchdog/failure_file.h"
+#include "watchdog/hang.h"
+#include "watchdog/heartbeat_socket.h"
 
 namespace longhaul {
 

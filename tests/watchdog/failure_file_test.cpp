@@ -1,4 +1,4 @@
-#include "comm/failure_file.h"
+#include "watchdog/failure_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -14,10 +14,10 @@
 #include <thread>
 #include <vector>
 
-#include "comm/fatal_signals.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/version.h"
+#include "watchdog/fatal_signals.h"
 
 namespace longhaul {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "comm/watch.h"
 #include "core/error.h"
+#include "watchdog/watch.h"
 
 namespace longhaul {
 namespace {

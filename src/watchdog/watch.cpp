@@ -1,4 +1,4 @@
-#include "comm/watch.h"
+#include "watchdog/watch.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>

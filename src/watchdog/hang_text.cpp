@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <set>
 
-#include "comm/hang.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "watchdog/hang.h"
 
 namespace longhaul {
 namespace {

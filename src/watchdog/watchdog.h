@@ -4,9 +4,9 @@
 #include <string>
 
 #include "comm/coordinator.h"
-#include "comm/failure_file.h"
-#include "comm/hang.h"
 #include "core/log.h"
+#include "watchdog/failure_file.h"
+#include "watchdog/hang.h"
 
 namespace longhaul {
 

@@ -1,4 +1,4 @@
-#include "comm/failure_file.h"
+#include "watchdog/failure_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "comm/failure_file.h"
 #include "comm/progress.h"
+#include "watchdog/failure_file.h"
 
 namespace longhaul {
 
