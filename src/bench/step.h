@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "bench/report.h"
-#include "compute/runtime.h"
 #include "model/activations.h"
 #include "model/model_config.h"
 #include "model/parameter_table.h"
+#include "runtime/runtime.h"
 
 namespace longhaul::bench {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "compute/runtime.h"
 #include "model/activations.h"
 #include "model/local_sizes.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

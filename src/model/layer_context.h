@@ -1,6 +1,5 @@
 #pragma once
 
-#include "compute/runtime.h"
 #include "model/activations.h"
 #include "model/device_batch.h"
 #include "model/gradient_sink.h"
@@ -8,6 +7,7 @@
 #include "model/local_sizes.h"
 #include "model/token_exchange.h"
 #include "model/weights.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

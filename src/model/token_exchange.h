@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "compute/runtime.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

@@ -3,7 +3,6 @@
 #include <memory>
 #include <vector>
 
-#include "compute/runtime.h"
 #include "core/arena.h"
 #include "model/activations.h"
 #include "model/attention_block.h"
@@ -13,6 +12,7 @@
 #include "model/model_config.h"
 #include "model/token_exchange.h"
 #include "model/weights.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

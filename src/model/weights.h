@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "compute/runtime.h"
 #include "core/arena.h"
 #include "model/parameter_table.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

@@ -3,10 +3,10 @@
 #include <array>
 #include <cstdint>
 
-#include "compute/runtime.h"
 #include "core/arena.h"
 #include "data/batches/micro_batch.h"
 #include "model/device_batch.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

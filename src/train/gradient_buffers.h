@@ -3,9 +3,9 @@
 #include <array>
 #include <vector>
 
-#include "compute/runtime.h"
 #include "core/arena.h"
 #include "model/gradient_sink.h"
+#include "runtime/runtime.h"
 #include "train/shard_layout.h"
 
 namespace longhaul {

@@ -5,7 +5,7 @@
 
 #include "checkpoint/reader.h"
 #include "checkpoint/slab.h"
-#include "compute/runtime.h"
+#include "runtime/runtime.h"
 #include "train/training_memory.h"
 #include "train/weight_source.h"
 

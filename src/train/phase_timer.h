@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "compute/runtime.h"
 #include "metrics/step_metrics.h"
+#include "runtime/runtime.h"
 
 namespace longhaul {
 

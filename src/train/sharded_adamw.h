@@ -1,8 +1,8 @@
 #pragma once
 
-#include "compute/runtime.h"
 #include "core/arena.h"
 #include "model/weights.h"
+#include "runtime/runtime.h"
 #include "train/shard_layout.h"
 
 namespace longhaul {

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <functional>
 
-#include "compute/runtime.h"
 #include "data/batches/micro_batch.h"
 #include "metrics/step_metrics.h"
+#include "runtime/runtime.h"
 #include "train/phase_timer.h"
 #include "train/training_memory.h"
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "checkpoint/writer.h"
-#include "compute/runtime.h"
 #include "data/batches/step_schedule.h"
 #include "data/dataset/dataset.h"
+#include "runtime/runtime.h"
 #include "train/memory_choice.h"
 #include "train/model_state.h"
 #include "train/pack_batches.h"

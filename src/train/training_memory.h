@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "compute/runtime.h"
 #include "core/arena.h"
 #include "model/transformer.h"
+#include "runtime/runtime.h"
 #include "train/batch_feed.h"
 #include "train/gradient_buffers.h"
 #include "train/sharded_adamw.h"

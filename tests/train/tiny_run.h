@@ -3,9 +3,9 @@
 #include <memory>
 #include <vector>
 
-#include "compute/runtime.h"
 #include "core/convert.h"
 #include "data/batches/micro_batch.h"
+#include "runtime/runtime.h"
 #include "train/model_state.h"
 #include "train/step_runner.h"
 #include "train/test_backend.h"

@@ -1,4 +1,4 @@
-#include "compute/communication_timer.h"
+#include "runtime/communication_timer.h"
 
 namespace longhaul {
 

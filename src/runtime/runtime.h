@@ -6,8 +6,8 @@
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
-#include "compute/communication_timer.h"
 #include "core/log.h"
+#include "runtime/communication_timer.h"
 
 namespace longhaul {
 
