@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "compute/attention_segment.h"
+#include "core/attention_segment.h"
 #include "core/matrix.h"
 #include "core/stream.h"
 

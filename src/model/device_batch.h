@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "compute/attention_segment.h"
+#include "core/attention_segment.h"
 
 namespace longhaul {
 

@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "data/sha256.h"
+#include "core/sha256.h"
 #include "preflight/majority.h"
 
 namespace longhaul::preflight {

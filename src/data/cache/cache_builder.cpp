@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/in_parallel.h"
+#include "core/sha256.h"
 #include "core/stopwatch.h"
 #include "data/cache/token_cache.h"
 #include "data/cache/token_cache_format.h"
 #include "data/files/unpacked_files.h"
-#include "data/in_parallel.h"
-#include "data/sha256.h"
 
 namespace longhaul {
 namespace {

@@ -10,9 +10,9 @@
 #include <utility>
 #include <variant>
 
+#include "core/in_parallel.h"
+#include "core/sha256.h"
 #include "data/check/row_findings.h"
-#include "data/in_parallel.h"
-#include "data/sha256.h"
 
 namespace longhaul {
 namespace {

@@ -4,9 +4,9 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/sha256.h"
 #include "data/cache/rejected_log.h"
 #include "data/json/json_print.h"
-#include "data/sha256.h"
 
 namespace longhaul {
 namespace {

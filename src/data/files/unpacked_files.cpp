@@ -8,9 +8,9 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/in_parallel.h"
 #include "data/files/cache_temporary.h"
 #include "data/files/unpacking_stream.h"
-#include "data/in_parallel.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

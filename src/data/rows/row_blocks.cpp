@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "data/sha256.h"
+#include "core/sha256.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/sha256.h"
 #include "data/json/json_parse.h"
-#include "data/sha256.h"
 #include "data/template/chat_template_qwen.h"
 #include "data/template/chat_template_swift.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "data/sha256.h"
+#include "core/sha256.h"
 
 namespace longhaul {
 namespace {

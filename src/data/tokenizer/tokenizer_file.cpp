@@ -4,10 +4,10 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/sha256.h"
 #include "data/json/json_builder.h"
 #include "data/json/json_parse.h"
 #include "data/json/json_print.h"
-#include "data/sha256.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/byte_level.h"
 

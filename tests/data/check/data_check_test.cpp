@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "core/in_parallel.h"
 #include "data/batch_test_support.h"
 #include "data/check/row_findings.h"
-#include "data/in_parallel.h"
 #include "data/json/json_parse.h"
 
 namespace longhaul {

@@ -5,8 +5,8 @@
 #include <random>
 
 #include "core/error.h"
+#include "core/sha256.h"
 #include "data/batch_test_support.h"
-#include "data/sha256.h"
 
 namespace longhaul {
 namespace {

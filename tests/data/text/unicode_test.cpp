@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "data/sha256.h"
+#include "core/sha256.h"
 #include "data/text/normalizer_nfc.h"
 #include "data/text/unicode_class.h"
 #include "data/text/utf8.h"

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "compute/attention_segment.h"
+#include "core/attention_segment.h"
 
 namespace longhaul::cudnn {
 

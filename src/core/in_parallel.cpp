@@ -1,4 +1,4 @@
-#include "data/in_parallel.h"
+#include "core/in_parallel.h"
 
 #include <algorithm>
 #include <atomic>
