@@ -8,8 +8,8 @@
 
 #include "app/command.h"
 #include "app/commands.h"
-#include "app/completion_script.h"
-#include "app/options.h"
+#include "app/flags/completion_script.h"
+#include "app/flags/options.h"
 #include "core/error.h"
 
 namespace longhaul {

@@ -3,7 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "app/command.h"
-#include "app/options.h"
+#include "app/flags/options.h"
 #include "core/convert.h"
 #include "core/error.h"
 #include "core/file.h"

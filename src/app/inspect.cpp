@@ -5,9 +5,9 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "app/flags/options.h"
 #include "app/inspect_json.h"
 #include "app/inspect_report.h"
-#include "app/options.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/verify.h"
 #include "core/error.h"

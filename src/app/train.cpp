@@ -8,10 +8,10 @@
 
 #include "app/backend_factory.h"
 #include "app/command.h"
-#include "app/dataset_flags.h"
 #include "app/failure_report.h"
+#include "app/flags/dataset_flags.h"
+#include "app/flags/train_flags.h"
 #include "app/mpi_command.h"
-#include "app/train_flags.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
 #include "core/stop_signals.h"

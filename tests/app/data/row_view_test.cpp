@@ -3,7 +3,7 @@
 
 #include <sstream>
 
-#include "app/row_painter.h"
+#include "app/data/row_painter.h"
 #include "core/error.h"
 #include "data/check/find_rows.h"
 #include "data/check/reference_rows.h"

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "app/flags/flag_group.h"
+#include "data/rows/row_parse.h"
+
+namespace longhaul {
+
+/// Values of --rows: how a command that renders rows reads them.
+enum class RowFormChoice : std::uint8_t { automatic, training, verbatim };
+
+/// Declares --rows, stored in `value`, which holds the default.
+void declare_row_form(FlagGroup& group, std::string* value);
+/// Throws UserError naming --rows and the known values.
+RowFormChoice parse_row_form_choice(std::string_view text);
+/// The form of one line: automatic means verbatim where it has add_generation_prompt. `training` is
+/// the form of the encoder.
+RowForm row_form(RowFormChoice choice, const JsonValue& line, RowForm training);
+
+}  // namespace longhaul

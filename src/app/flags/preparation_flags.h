@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "app/flags/options.h"
+#include "data/template/encoding_settings.h"
+#include "train/dataset_settings.h"
+
+namespace longhaul {
+
+/// What `data prepare` and `data stats` can be told: the flags of train that concern data.
+struct PreparationFlags : DatasetSettings {
+  std::string model;
+  EncodingSettings encoding;
+
+  /// The layout as far as it is known here: of one data-parallel rank.
+  [[nodiscard]] Layout stream_layout() const;
+};
+
+/// All but `save`.
+void add_preparation_flags(OptionParser& parser, PreparationFlags& flags);
+
+/// Throws UserError for bad files or flags.
+RowEncoder load_encoder(const PreparationFlags& flags);
+
+}  // namespace longhaul
