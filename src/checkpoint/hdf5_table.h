@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "checkpoint/hdf5.h"
+#include "checkpoint/checkpoint_hdf5.h"
 
 namespace longhaul {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/hdf5.h"
+#include "checkpoint/checkpoint_hdf5.h"
 #include "checkpoint/slab_record.h"
 
 namespace longhaul {

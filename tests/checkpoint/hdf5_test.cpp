@@ -1,12 +1,11 @@
 // The HDF5 side: element types and messages.
-#include "checkpoint/hdf5.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
+#include "checkpoint/checkpoint_hdf5.h"
 #include "checkpoint/hdf5_table.h"
 #include "checkpoint/test_model.h"
 #include "core/file.h"

@@ -1,4 +1,4 @@
-#include "checkpoint/hdf5.h"
+#include "checkpoint/checkpoint_hdf5.h"
 
 #include <limits>
 
