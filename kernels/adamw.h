@@ -2,7 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "compute/backend.h"
+#include "core/adamw_step.h"
 
 namespace longhaul::kernels {
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "compute/backend.h"
+#include "core/cross_entropy_partials.h"
 
 namespace longhaul::kernels {
 

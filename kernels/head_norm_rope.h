@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "compute/backend.h"
+#include "core/rope_table.h"
 
 namespace longhaul::kernels {
 

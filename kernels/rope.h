@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "compute/backend.h"
+#include "core/rope_table.h"
 
 namespace longhaul::kernels {
 

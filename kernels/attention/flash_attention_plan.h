@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "core/attention_segment.h"
+#include "core/attention_shape.h"
 #include "kernels/attention/flash_attention.h"
 
 namespace longhaul::kernels::flash {

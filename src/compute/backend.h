@@ -8,57 +8,15 @@
 #include <string>
 #include <utility>
 
-#include "core/attention_segment.h"
+#include "core/adamw_step.h"
+#include "core/attention_shape.h"
+#include "core/cross_entropy_partials.h"
 #include "core/matrix.h"
+#include "core/rope_table.h"
 #include "core/stream.h"
+#include "core/write.h"
 
 namespace longhaul {
-
-/// Overwrite the destination or add to what it holds.
-enum class Write : std::uint8_t { overwrite, accumulate };
-
-/// Heads of this rank. Query head h uses key/value head h / (heads / kv_heads).
-struct AttentionHeads {
-  int heads = 0;
-  int kv_heads = 0;
-  int head_dim = 0;
-  float scale = 0.0F;  // applied to q . k, usually 1 / sqrt(head_dim)
-};
-
-enum class RopeDirection : std::uint8_t { forward, backward };
-
-/// cos and sin [max_position, head_dim / 2] fp32, device memory, already multiplied by YaRN's
-/// attention factor.
-struct RopeTable {
-  const float* cos = nullptr;
-  const float* sin = nullptr;
-  std::int64_t max_position = 0;
-};
-
-/// What is known of one row after looking at this rank's part of the vocabulary.
-/// Stored as three consecutive floats: row maximum, sum of exp(logit - maximum), and the target's
-/// logit (or -infinity when the target is not in this part).
-inline constexpr int kCrossEntropyPartials = 3;
-
-/// AdamW on one contiguous shard. All arrays [count]; bias corrections are 1 - beta^t.
-///   g = grad * grad_scale;  m, v = moving averages;
-///   master -= learning_rate * (m / bias1 / (sqrt(v / bias2) + epsilon) + weight_decay * master)
-struct AdamWStep {
-  float* master = nullptr;      // fp32, updated
-  float* exp_avg = nullptr;     // fp32, updated
-  float* exp_avg_sq = nullptr;  // fp32, updated
-  const float* grad = nullptr;  // fp32, read
-  void* weight = nullptr;       // weight_dtype(), overwritten with the rounded master
-  std::int64_t count = 0;
-  float grad_scale = 1.0F;
-  float learning_rate = 0.0F;
-  double beta1 = 0.9;
-  double beta2 = 0.95;
-  float epsilon = 1e-8F;
-  float weight_decay = 0.0F;
-  double bias1 = 1.0;
-  double bias2 = 1.0;
-};
 
 /// Memory, streams and ops of one device. Everything above this interface is the same for the CPU
 /// and for GPUs. Pointers and views refer to this device's memory unless said otherwise. Ops run in

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "core/attention_segment.h"
+#include "core/attention_shape.h"
 
 namespace longhaul {
 

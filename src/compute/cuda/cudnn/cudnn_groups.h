@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "core/attention_segment.h"
+#include "core/attention_shape.h"
 
 namespace longhaul::cudnn {
 
