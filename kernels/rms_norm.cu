@@ -215,7 +215,7 @@ __device__ __forceinline__ void store_dweight(const LaneTeam<kLanes>&, float (&d
 }
 
 /// With s = inv_rms: dx = s w dy - x s^3 mean(w dy x), dweight += dy x s.
-template <typename Team, int kUnits, Write kWrite>
+template <typename Team, int kUnits, AccumulateMode kWrite>
 __global__ void __launch_bounds__(max_threads(kUnits), kUnits == 1 ? 3 : 1)
     backward_kernel(const bf16* dy, std::int64_t dy_stride, const bf16* x, std::int64_t x_stride,
                     const bf16* weight, const float* inv_rms, bf16* dx, std::int64_t dx_stride,
@@ -241,7 +241,7 @@ __global__ void __launch_bounds__(max_threads(kUnits), kUnits == 1 ? 3 : 1)
     const BackwardItem<kUnits> now = next;
     bf16* const to = dx + groups.offset(next_at, dx_stride);
     Bf16x8 before[kUnits];
-    if constexpr (kWrite == Write::accumulate) {
+    if constexpr (kWrite == AccumulateMode::accumulate) {
       load_item(team, to, item < groups.count(), units, before);
     }
     next_at = groups.after(next_at, step);
@@ -279,7 +279,7 @@ __global__ void __launch_bounds__(max_threads(kUnits), kUnits == 1 ? 3 : 1)
       for (int i = 0; i < 8; ++i) {
         gradient[i] = gradient[i] * w[i] * now.inv_rms - x_values[i] * pull;
       }
-      if constexpr (kWrite == Write::accumulate) {
+      if constexpr (kWrite == AccumulateMode::accumulate) {
         float sum[8];
         unpack(before[u], sum);
 #pragma unroll
@@ -293,7 +293,7 @@ __global__ void __launch_bounds__(max_threads(kUnits), kUnits == 1 ? 3 : 1)
 
 /// Any width and alignment. The block's row of partial [gridDim.x, width] is its accumulator: each
 /// thread has its own columns of it.
-template <Write kWrite>
+template <AccumulateMode kWrite>
 __global__ void backward_any_kernel(const bf16* dy, std::int64_t dy_stride, const bf16* x,
                                     std::int64_t x_stride, const bf16* weight, const float* inv_rms,
                                     bf16* dx, std::int64_t dx_stride, float* partial,
@@ -317,7 +317,7 @@ __global__ void backward_any_kernel(const bf16* dy, std::int64_t dy_stride, cons
     for (std::int64_t i = team.rank(); i < groups.width(); i += team.size()) {
       float gradient = __bfloat162float(dy_from[i]) * __bfloat162float(weight[i]) * inv -
                        __bfloat162float(x_from[i]) * pull;
-      if constexpr (kWrite == Write::accumulate) gradient += __bfloat162float(to[i]);
+      if constexpr (kWrite == AccumulateMode::accumulate) gradient += __bfloat162float(to[i]);
       to[i] = __float2bfloat16_rn(gradient);
     }
   }
@@ -356,7 +356,7 @@ void by_width(std::int64_t width, F&& f) {
   }
 }
 
-template <Write kWrite>
+template <AccumulateMode kWrite>
 std::int64_t launch_backward(const ConstMatrixView& dy, const ConstMatrixView& x,
                              const bf16* weight, const float* inv_rms, const MatrixView& dx,
                              float* partial, const Groups& groups, cudaStream_t stream) {
@@ -410,7 +410,7 @@ std::size_t rms_norm_backward_scratch_bytes(std::int64_t width) {
 }
 
 void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups, const void* weight,
-                       const float* inv_rms, MatrixView dx, Write write, float* dweight,
+                       const float* inv_rms, MatrixView dx, AccumulateMode write, float* dweight,
                        void* scratch, std::size_t scratch_bytes, cudaStream_t stream) {
   check_view(x, DType::bf16, x.rows, x.cols, "rms_norm_backward", "x");
   check_view(dy, DType::bf16, x.rows, x.cols, "rms_norm_backward", "dy");
@@ -420,8 +420,9 @@ void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups, const 
   check_scratch(scratch, scratch_bytes, rms_norm_backward_scratch_bytes(width),
                 "rms_norm_backward");
   const Groups items(x.rows, groups, width);
-  const auto launch = write == Write::accumulate ? launch_backward<Write::accumulate>
-                                                 : launch_backward<Write::overwrite>;
+  const auto launch = write == AccumulateMode::accumulate
+                          ? launch_backward<AccumulateMode::accumulate>
+                          : launch_backward<AccumulateMode::overwrite>;
   auto* const partial = static_cast<float*>(scratch);
   const std::int64_t blocks =
       launch(dy, x, static_cast<const bf16*>(weight), inv_rms, dx, partial, items, stream);

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/write.h"
+#include "core/accumulate_mode.h"
 
 namespace longhaul::kernels {
 
@@ -27,7 +27,7 @@ void rms_norm_forward(ConstMatrixView x, int groups, const void* weight, float e
 /// each block leaves its rows' sum in scratch (16-byte aligned), then those are added up. Moves 6
 /// bytes an element, 8 when accumulating.
 void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups, const void* weight,
-                       const float* inv_rms, MatrixView dx, Write write, float* dweight,
+                       const float* inv_rms, MatrixView dx, AccumulateMode write, float* dweight,
                        void* scratch, std::size_t scratch_bytes, cudaStream_t stream);
 
 }  // namespace longhaul::kernels

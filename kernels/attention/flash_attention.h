@@ -26,14 +26,6 @@
 
 namespace longhaul::kernels {
 
-/// Heads of this rank. Query head h uses key/value head h / (heads / kv_heads).
-struct FlashAttentionHeads {
-  int heads = 0;
-  int kv_heads = 0;
-  int head_dim = 0;
-  float scale = 0.0F;  // applied to q . k, above 0
-};
-
 /// Which blocks the kernels work on, longest first. It depends on the segments alone, so one plan
 /// serves all layers, and the forward and the backward pass.
 struct FlashAttentionPlan {
@@ -60,11 +52,11 @@ void plan_flash_attention(std::span<const AttentionSegment> segments, FlashAtten
 /// parts of dk and dv. The forward pass needs none. Aligned to 16 bytes.
 [[nodiscard]] std::size_t flash_attention_workspace_bytes(std::int64_t max_tokens,
                                                           std::int64_t max_keys,
-                                                          const FlashAttentionHeads& heads);
+                                                          const AttentionHeads& heads);
 
 /// Strides are in elements, between the starts of two rows.
 struct FlashAttentionForward {
-  FlashAttentionHeads heads;
+  AttentionHeads heads;
   std::int64_t q_rows = 0;             // Tq
   const __nv_bfloat16* q = nullptr;    // [Tq, heads * D]
   const __nv_bfloat16* k = nullptr;    // [Tkv, kv_heads * D]
@@ -88,7 +80,7 @@ enum class FlashAttentionWrite : std::uint8_t {
 };
 
 struct FlashAttentionBackward {
-  FlashAttentionHeads heads;
+  AttentionHeads heads;
   std::int64_t q_rows = 0;             // Tq
   const __nv_bfloat16* q = nullptr;    // [Tq, heads * D]
   const __nv_bfloat16* k = nullptr;    // [Tkv, kv_heads * D]

@@ -59,7 +59,7 @@ template <FlashAttentionWrite kWrite>
 __global__ __launch_bounds__(kThreads) void sum_parts_kernel(
     const __grid_constant__ BackwardPass pass) {
   const FlashAttentionBackward& call = pass.call;
-  const int kv_heads = call.heads.kv_heads;
+  const int kv_heads = call.heads.num_kv_heads;
   const int head_dim = call.heads.head_dim;
   const int slice = static_cast<int>(blockIdx.x) % kSumSlices;
   const int kv_head = static_cast<int>(blockIdx.x) / kSumSlices % kv_heads;
@@ -90,17 +90,23 @@ __global__ __launch_bounds__(kThreads) void sum_parts_kernel(
 
 void launch_delta(const FlashAttentionBackward& call, Access access, float* delta,
                   cudaStream_t stream) {
-  const DeltaParams params{call.o,      call.d_o,         call.o_stride,       call.d_o_stride,
-                           call.q_rows, call.heads.heads, call.heads.head_dim, delta};
+  const DeltaParams params{call.o,
+                           call.d_o,
+                           call.o_stride,
+                           call.d_o_stride,
+                           call.q_rows,
+                           call.heads.num_q_heads,
+                           call.heads.head_dim,
+                           delta};
   constexpr std::int64_t kWarps = kThreads / kLanes;
-  const std::int64_t blocks = (call.q_rows * call.heads.heads + kWarps - 1) / kWarps;
+  const std::int64_t blocks = (call.q_rows * call.heads.num_q_heads + kWarps - 1) / kWarps;
   auto* const kernel =
       access == Access::packs ? &delta_kernel<Access::packs> : &delta_kernel<Access::elements>;
   launch_kernel(kernel, params, blocks, kThreads, 0, stream, "flash_attention_backward delta");
 }
 
 void launch_sum_parts(const BackwardPass& pass, cudaStream_t stream) {
-  const std::int64_t blocks = pass.key_blocks * pass.call.heads.kv_heads * kSumSlices;
+  const std::int64_t blocks = pass.key_blocks * pass.call.heads.num_kv_heads * kSumSlices;
   auto* const kernel = pass.call.write_dkv == FlashAttentionWrite::accumulate_f32
                            ? &sum_parts_kernel<FlashAttentionWrite::accumulate_f32>
                            : &sum_parts_kernel<FlashAttentionWrite::overwrite_bf16>;
@@ -111,11 +117,11 @@ void launch_sum_parts(const BackwardPass& pass, cudaStream_t stream) {
 
 void flash_attention_backward(const FlashAttentionBackward& call, const FlashAttentionPlan& plan,
                               cudaStream_t stream) {
-  const FlashAttentionHeads& heads = call.heads;
+  const AttentionHeads& heads = call.heads;
   check_heads(heads);
   if (plan.query_tiles == 0) return;
   const int parts = key_block_parts(plan.key_blocks, heads);
-  const std::int64_t part_count = parts > 1 ? plan.key_blocks * heads.kv_heads * parts : 0;
+  const std::int64_t part_count = parts > 1 ? plan.key_blocks * heads.num_kv_heads * parts : 0;
   const std::size_t for_delta = delta_bytes(call.q_rows, heads);
   const std::size_t for_parts = parts_bytes(part_count, heads);
   LONGHAUL_CHECK(call.workspace_bytes >= for_delta + for_parts,
@@ -138,7 +144,7 @@ void flash_attention_backward(const FlashAttentionBackward& call, const FlashAtt
                           PlanArrays(call.plan, plan),
                           plan.query_tiles,
                           plan.key_blocks,
-                          heads.heads / heads.kv_heads,
+                          heads.num_q_heads / heads.num_kv_heads,
                           heads.scale * kLog2E,
                           delta,
                           parts,

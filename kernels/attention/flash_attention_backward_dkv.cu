@@ -230,7 +230,7 @@ __global__ __launch_bounds__(S::kThreads,
                              1) void dkv_kernel(const __grid_constant__ BackwardPass pass) {
   constexpr int kDim = S::kDim;
   const FlashAttentionBackward& call = pass.call;
-  const int kv_heads = call.heads.kv_heads;
+  const int kv_heads = call.heads.num_kv_heads;
   const int part = static_cast<int>(blockIdx.x) % pass.parts;
   const int kv_head = static_cast<int>(blockIdx.x) / pass.parts % kv_heads;
   const int number = static_cast<int>(blockIdx.x) / pass.parts / kv_heads;
@@ -356,11 +356,11 @@ __global__ __launch_bounds__(S::kThreads,
 }  // namespace
 
 void launch_backward_dkv(const BackwardPass& pass, Access access, cudaStream_t stream) {
-  const FlashAttentionHeads& heads = pass.call.heads;
+  const AttentionHeads& heads = pass.call.heads;
   dispatch(heads.head_dim, access, [&]<int kDim, Access kAccess>() {
     using S = Shape<kDim, kAccess>;
     launch_kernel(&dkv_kernel<S>, pass,
-                  pass.key_blocks * S::kSubBlocks * heads.kv_heads * pass.parts, S::kThreads,
+                  pass.key_blocks * S::kSubBlocks * heads.num_kv_heads * pass.parts, S::kThreads,
                   S::kSharedBytes, stream, "flash_attention_backward dkv");
   });
 }

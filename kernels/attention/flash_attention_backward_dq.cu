@@ -61,7 +61,7 @@ __global__ __launch_bounds__(S::kThreads,
   constexpr int kDim = S::kDim;
   constexpr int kM = S::kM;
   const FlashAttentionBackward& call = pass.call;
-  const int heads = call.heads.heads;
+  const int heads = call.heads.num_q_heads;
   const int head_dim = call.heads.head_dim;
   const int head = static_cast<int>(blockIdx.x) % heads;
   const int number = static_cast<int>(blockIdx.x) / heads;
@@ -152,11 +152,11 @@ __global__ __launch_bounds__(S::kThreads,
 }  // namespace
 
 void launch_backward_dq(const BackwardPass& pass, Access access, cudaStream_t stream) {
-  const FlashAttentionHeads& heads = pass.call.heads;
+  const AttentionHeads& heads = pass.call.heads;
   dispatch(heads.head_dim, access, [&]<int kDim, Access kAccess>() {
     using S = Shape<kDim, kAccess>;
-    launch_kernel(&dq_kernel<S>, pass, pass.query_tiles * S::kSubTiles * heads.heads, S::kThreads,
-                  S::kSharedBytes, stream, "flash_attention_backward dq");
+    launch_kernel(&dq_kernel<S>, pass, pass.query_tiles * S::kSubTiles * heads.num_q_heads,
+                  S::kThreads, S::kSharedBytes, stream, "flash_attention_backward dq");
   });
 }
 

@@ -114,7 +114,7 @@ __global__ __launch_bounds__(S::kThreads, S::kBlocks) void forward_kernel(
   constexpr int kDim = S::kDim;
   constexpr int kM = S::kM;
   const FlashAttentionForward& call = params.call;
-  const int heads = call.heads.heads;
+  const int heads = call.heads.num_q_heads;
   // Heads vary fastest: those on the same keys run together and find them in the L2 cache.
   const int head = static_cast<int>(blockIdx.x) % heads;
   const int number = static_cast<int>(blockIdx.x) / heads;
@@ -227,15 +227,16 @@ void flash_attention_forward(const FlashAttentionForward& call, const FlashAtten
   check_heads(call.heads);
   if (plan.query_tiles == 0) return;
   const Params params{call, PlanArrays(call.plan, plan).query_tiles,
-                      call.heads.heads / call.heads.kv_heads, call.heads.scale * kLog2E};
+                      call.heads.num_q_heads / call.heads.num_kv_heads, call.heads.scale * kLog2E};
   const Access access = access_of(call.heads.head_dim, {{call.q, call.q_stride},
                                                         {call.k, call.k_stride},
                                                         {call.v, call.v_stride},
                                                         {call.o, call.o_stride}});
   dispatch(call.heads.head_dim, access, [&]<int kDim, Access kAccess>() {
     using S = Shape<kDim, kAccess>;
-    launch_kernel(&forward_kernel<S>, params, plan.query_tiles * S::kSubTiles * call.heads.heads,
-                  S::kThreads, S::kSharedBytes, stream, "flash_attention_forward");
+    launch_kernel(&forward_kernel<S>, params,
+                  plan.query_tiles * S::kSubTiles * call.heads.num_q_heads, S::kThreads,
+                  S::kSharedBytes, stream, "flash_attention_forward");
   });
 }
 

@@ -17,9 +17,11 @@ namespace longhaul::kernels::flash {
 
 inline constexpr int kMaxHeadDim = 256;
 
-inline void check_heads(const FlashAttentionHeads& heads) {
-  LONGHAUL_CHECK(heads.heads > 0 && heads.kv_heads > 0 && heads.heads % heads.kv_heads == 0,
-                 "flash attention: {} heads on {} key/value heads", heads.heads, heads.kv_heads);
+inline void check_heads(const AttentionHeads& heads) {
+  LONGHAUL_CHECK(heads.num_q_heads > 0 && heads.num_kv_heads > 0 &&
+                     heads.num_q_heads % heads.num_kv_heads == 0,
+                 "flash attention: {} heads on {} key/value heads", heads.num_q_heads,
+                 heads.num_kv_heads);
   LONGHAUL_CHECK(heads.head_dim > 0 && heads.head_dim <= kMaxHeadDim,
                  "flash attention: heads of {} elements; at most {}", heads.head_dim, kMaxHeadDim);
   LONGHAUL_CHECK(heads.scale > 0.0F, "flash attention: a scale of {}", heads.scale);

@@ -48,12 +48,12 @@ AttentionChoice attention_choice(const std::string& text) {
 }
 
 std::unique_ptr<Backend> make_cuda(const TrainOptions& options, Coordinator& coordinator) {
-  coordinator.together([] {
+  coordinator.run_collectively([] {
     if (const auto problem = cuda::cuda_problem()) user_error("--backend cuda: {}", *problem);
   });
   const cuda::DeviceInfo device = cuda::select_device(coordinator, options.ranks_per_gpu);
   std::unique_ptr<Backend> backend;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     CudaOptions cuda_options;
     cuda_options.device = device.device;
     cuda_options.deterministic = options.deterministic;
@@ -79,7 +79,7 @@ bool every_rank_has_cuda(Coordinator& coordinator, const Log& log) {
 
 std::unique_ptr<Backend> make_backend(const TrainOptions& options, Coordinator& coordinator,
                                       const Log& log) {
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (options.backend != "auto" && options.backend != "cpu" && options.backend != "cuda") {
       user_error("--backend {}: choose auto, cpu or cuda", options.backend);
     }

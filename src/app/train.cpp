@@ -73,7 +73,7 @@ std::optional<fs::path> resume_point(const TrainOptions& options) {
 std::optional<fs::path> agree_on_path(Coordinator& coordinator,
                                       const std::function<std::optional<fs::path>()>& find) {
   std::string text;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) text = find().value_or(fs::path{}).string();
   });
   text = coordinator.broadcast(std::move(text), 0);
@@ -149,16 +149,16 @@ Engine start_engine(const Setup& setup, const MpiRuntime& mpi, Coordinator& coor
 int train_locked(Setup& setup, Coordinator& coordinator, Engine& engine, const Log& log,
                  RunStage& stage) {
   const TrainOptions& options = setup.options;
-  const Layout& layout = setup.advice.layout;
+  const ParallelLayout& layout = setup.advice.layout;
   Backend& backend = *engine.backend;
   ProgressRecord& progress = coordinator.progress();
   // What follows takes as long as the data and the model are large.
   const PhaseScope phase(progress, "prepare", Pace::work);
   const auto resume = agree_on_path(coordinator, [&] { return resume_point(options); });
   DatasetOptions data;
-  coordinator.together([&] { data = options.dataset_options(layout); });
+  coordinator.run_collectively([&] { data = options.dataset_options(layout); });
   const Dataset dataset = prepare_dataset(coordinator, data, *setup.encoder, log);
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     const fs::path copy = fs::path(options.save) / kTokenizerFolder;
     if (coordinator.rank() == 0) copy_tokenizer_files(setup.model.tokenizer, copy);
   });
@@ -166,13 +166,13 @@ int train_locked(Setup& setup, Coordinator& coordinator, Engine& engine, const L
   Runtime runtime(*setup.grid, backend, engine.comms, coordinator, log);
   progress.enter_phase("plan");
   std::unique_ptr<Trainer> trainer;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     trainer =
         std::make_unique<Trainer>(runtime, options, setup.model.config, *setup.table, dataset);
   });
   progress.enter_phase("load");
   trainer->load(resume);
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0 && resume) continue_branch(*resume, options.save, log);
   });
   RunOverview overview;
@@ -195,7 +195,7 @@ int train_in_directory(Setup& setup, Coordinator& coordinator, Engine& engine,
                        const Log& log) {
   const RunLock lock(setup.options.save, coordinator, log, kRunEndPatience);
   failure_file.emplace(setup.options.save, coordinator.rank(), coordinator.host());
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) failure_file->set_former_aside();
   });
   watchdog.set_failure_file(&*failure_file);
@@ -219,7 +219,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   TrainOptions& options = setup.options;
   bool help = false;
   std::map<std::string, std::string> flags;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     OptionParser parser = make_train_parser(options);
     if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
     help = !parser.parse(argc, argv);

@@ -24,7 +24,7 @@ MicroBatch make_batch(const std::vector<std::int64_t>& lengths, const AttentionO
   for (const std::int64_t length : lengths) {
     documents.push_back({tokens.data(), weights.data(), length});
   }
-  const Layout layout{1, options.context_parallel, 1};
+  const ParallelLayout layout{1, options.context_parallel, 1};
   MicroBatch batch;
   fill_micro_batch(documents, layout, options.cp_rank,
                    padded_stream_tokens(sum_of(lengths), layout), batch);
@@ -48,13 +48,13 @@ class AttentionBench {
   Rates run(const char* label, const std::vector<std::int64_t>& lengths) {
     const AttentionHeads& heads = options_.heads;
     const MicroBatch batch = make_batch(lengths, options_);
-    const std::int64_t q_cols = std::int64_t{heads.heads} * heads.head_dim;
-    const std::int64_t kv_cols = std::int64_t{heads.kv_heads} * heads.head_dim;
-    const DType dtype = backend_.weight_dtype();
+    const std::int64_t q_cols = std::int64_t{heads.num_q_heads} * heads.head_dim;
+    const std::int64_t kv_cols = std::int64_t{heads.num_kv_heads} * heads.head_dim;
+    const DType dtype = backend_.compute_dtype();
     const Tensor q = data_.matrix(dtype, batch.local_tokens, q_cols);
     const Tensor kv = data_.matrix(dtype, batch.stream_tokens, 2 * kv_cols);
     const Tensor o = data_.matrix(dtype, batch.local_tokens, q_cols);
-    const Tensor lse = data_.uninitialised(DType::f32, heads.heads, batch.local_tokens);
+    const Tensor lse = data_.uninitialised(DType::f32, heads.num_q_heads, batch.local_tokens);
     const Tensor d_o = data_.matrix(dtype, batch.local_tokens, q_cols);
     const Tensor dq = data_.uninitialised(dtype, batch.local_tokens, q_cols);
     // As the model: every rank's queries add to the gradients of shared keys in fp32.
@@ -73,7 +73,7 @@ class AttentionBench {
       backend_.attention_backward(q.view, k, v, o.view, lse.as<float>(), d_o.view, batch.segments,
                                   heads, dq.view, d_kv.view.col_range(0, kv_cols),
                                   d_kv.view.col_range(kv_cols, kv_cols),
-                                  shared ? Write::accumulate : Write::overwrite);
+                                  shared ? AccumulateMode::accumulate : AccumulateMode::overwrite);
     });
     backend_.set_workspace(nullptr, 0);
 

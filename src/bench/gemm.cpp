@@ -16,8 +16,8 @@ struct Linear {
   std::int64_t in;
   std::int64_t calls;  // of a step
   bool bias = false;
-  bool residual = false;                    // the product adds it
-  Write input_gradient = Write::overwrite;  // accumulate: another layer has the same input
+  bool residual = false;                             // the product adds it
+  Write input_gradient = AccumulateMode::overwrite;  // accumulate: another layer has the same input
 };
 
 std::vector<Linear> linears(const ModelConfig& config, const LocalSizes& sizes, std::int64_t tokens,
@@ -29,7 +29,7 @@ std::vector<Linear> linears(const ModelConfig& config, const LocalSizes& sizes, 
   const std::int64_t rows = LossHead::chunk_rows(sizes, dtype, tokens);
   return {
       {"q", tokens, sizes.q_cols, h, layers, bias},
-      {"kv", tokens, 2 * sizes.kv_cols, h, layers, bias, false, Write::accumulate},
+      {"kv", tokens, 2 * sizes.kv_cols, h, layers, bias, false, AccumulateMode::accumulate},
       {"o", tokens, h, sizes.q_cols, layers, false, residual},
       {"gate_up", tokens, 2 * sizes.ffn, h, layers},
       {"down", tokens, h, sizes.ffn, layers, false, residual},
@@ -44,7 +44,7 @@ class GemmBench {
         options_(options),
         report_(report),
         bench_(backend, options.seconds),
-        dtype_(backend.weight_dtype()) {}
+        dtype_(backend.compute_dtype()) {}
 
   void run(const Linear& linear) {
     if (linear.name.find(options_.only) == std::string::npos) return;
@@ -111,8 +111,9 @@ class GemmBench {
 
   void weight_gradient(const Linear& linear) {
     // From the second chunk of rows on, the head's is added to the first's.
-    const Write write =
-        linear.name == "head" && linear.calls > 1 ? Write::accumulate : options_.weight_gradient;
+    const AccumulateMode write = linear.name == "head" && linear.calls > 1
+                                     ? AccumulateMode::accumulate
+                                     : options_.weight_gradient;
     const Timing timing = bench_.time(
         [&] {
           Set s;
@@ -167,7 +168,7 @@ void bench_gemm(Backend& backend, const ModelConfig& config, const LocalSizes& s
       backend, backend.workspace_bytes(options.tokens, options.tokens, sizes.heads));
   backend.set_workspace(workspace.data(), workspace.bytes());
   GemmBench bench(backend, options, report);
-  for (const Linear& linear : linears(config, sizes, options.tokens, backend.weight_dtype())) {
+  for (const Linear& linear : linears(config, sizes, options.tokens, backend.compute_dtype())) {
     bench.run(linear);
   }
   bench.add_means();

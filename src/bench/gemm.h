@@ -11,10 +11,11 @@
 namespace longhaul::bench {
 
 struct GemmOptions {
-  std::int64_t tokens = 16384;               // of one rank
-  Write weight_gradient = Write::overwrite;  // accumulate: as from the second micro-batch on
-  std::string only;                          // run the linear layers whose name holds this
-  double seconds = 0.25;                     // of one measurement, about
+  std::int64_t tokens = 16384;  // of one rank
+  Write weight_gradient =
+      AccumulateMode::overwrite;  // accumulate: as from the second micro-batch on
+  std::string only;               // run the linear layers whose name holds this
+  double seconds = 0.25;          // of one measurement, about
 };
 
 /// Times the matrix products of a training step on the shapes of one rank: of every linear layer

@@ -33,7 +33,7 @@ void rms_norm(KernelSuite& suite) {
                                  s.inv_rms.as<float>());
       });
 
-  const auto backward = [&](const char* name, Write write) {
+  const auto backward = [&](const char* name, AccumulateMode write) {
     suite.measure(
         name, shape,
         [&] {
@@ -49,15 +49,15 @@ void rms_norm(KernelSuite& suite) {
         [write](const Set& s) {
           return moved({s.dy.view, s.x.view, s.weight.view, s.inv_rms.view, s.dx.view,
                         s.dweight.view, s.dweight.view}) +
-                 (write == Write::accumulate ? s.dx.bytes() : 0);
+                 (write == AccumulateMode::accumulate ? s.dx.bytes() : 0);
         },
         [&backend, write](const Set& s) {
           backend.rms_norm_backward(s.dy.view, s.x.view, 1, s.weight.data(), s.inv_rms.as<float>(),
                                     s.dx.view, write, s.dweight.as<float>());
         });
   };
-  backward("rms_norm_backward", Write::overwrite);
-  backward("rms_norm_backward, accumulate", Write::accumulate);
+  backward("rms_norm_backward", AccumulateMode::overwrite);
+  backward("rms_norm_backward, accumulate", AccumulateMode::accumulate);
 }
 
 /// The heads of q, or of k within the rows of k and v, with the positions of one document.
@@ -174,8 +174,8 @@ class HeadOps {
 void bench_norms(KernelSuite& suite) {
   rms_norm(suite);
   const LocalSizes& sizes = suite.sizes;
-  HeadOps(suite, sizes.heads.heads, sizes.q_cols, "q").run();
-  HeadOps(suite, sizes.heads.kv_heads, 2 * sizes.kv_cols, "k").run();
+  HeadOps(suite, sizes.heads.num_q_heads, sizes.q_cols, "q").run();
+  HeadOps(suite, sizes.heads.num_kv_heads, 2 * sizes.kv_cols, "k").run();
 }
 
 }  // namespace longhaul::bench

@@ -37,10 +37,10 @@ class StepBench {
                  runtime.grid) {}
 
   void run() {
-    runtime_.coordinator.together([&] { choose_memory_mode(); });
+    runtime_.coordinator.run_collectively([&] { choose_memory_mode(); });
     describe();
     const Stopwatch watch;
-    runtime_.coordinator.together([&] {
+    runtime_.coordinator.run_collectively([&] {
       memory_ = std::make_unique<TrainingMemory>(runtime_, config_, table_, adamw_, demand_);
     });
     load();
@@ -77,7 +77,7 @@ class StepBench {
         std::max(*std::max_element(options_.lengths.begin(), options_.lengths.end()),
                  padded_stream_tokens(0, runtime_.grid.layout()));  // the padding is a document too
     const std::size_t usable = usable_memory(runtime_, options_.ranks_per_gpu);
-    MemoryQuestion question;
+    PlanRequest question;
     question.recompute = options_.recompute;
     question.layers = config_.num_layers;
     question.free_bytes = usable;
@@ -115,7 +115,7 @@ class StepBench {
 
   void load() {
     std::unique_ptr<WeightSource> source;
-    runtime_.coordinator.together([&] {
+    runtime_.coordinator.run_collectively([&] {
       if (options_.weights.empty()) {
         source = std::make_unique<SyntheticWeights>();
       } else {
@@ -210,7 +210,7 @@ class StepBench {
   Report& report_;
   const AdamWOptions adamw_;
   SyntheticBatches batches_;
-  MemoryDemand demand_;
+  MemoryShape demand_;
   MemoryPlan plan_;
   std::unique_ptr<TrainingMemory> memory_;
   std::int64_t updates_ = 0;

@@ -66,7 +66,7 @@ struct CheckpointWriter::Attempt {
 
 CheckpointWriter::CheckpointWriter(Coordinator& coordinator, CheckpointWriterOptions options)
     : coordinator_(coordinator), options_(std::move(options)) {
-  coordinator_.together([&] {
+  coordinator_.run_collectively([&] {
     if (is_first()) prepare_save_directory(options_.save);
   });
 }
@@ -103,17 +103,17 @@ void CheckpointWriter::hand_over() {
   Attempt& attempt = *attempt_;
   const std::vector<TensorSlab>& slabs = attempt.contents.slabs;
   std::int64_t file_bytes = 0;
-  coordinator_.together([&] { file_bytes = shard_bytes_bound(slabs); });
+  coordinator_.run_collectively([&] { file_bytes = shard_bytes_bound(slabs); });
   file_bytes = coordinator_.sum(file_bytes);
   attempt.report.bytes = coordinator_.sum(data_bytes(slabs));
-  coordinator_.together([&] {
+  coordinator_.run_collectively([&] {
     if (!is_first()) return;
     begin_step(options_.save, attempt.contents.step);
     check_free_space(file_bytes);
     attempt.identity.id = random_id();
   });
   attempt.identity.id = coordinator_.broadcast(attempt.identity.id, 0);
-  coordinator_.together([&] {
+  coordinator_.run_collectively([&] {
     attempt.work.start([this, &attempt, rank = coordinator_.rank()](const std::stop_token& stop) {
       const Stopwatch watch;
       wait_for_directory(attempt.directory, stop);
@@ -129,7 +129,7 @@ void CheckpointWriter::advance(Patience patience) {
   const Stopwatch watch;
   try {
     if (everyone_is_ready(patience)) {
-      coordinator_.together([&] { attempt_->work.rethrow_failure(); });
+      coordinator_.run_collectively([&] { attempt_->work.rethrow_failure(); });
       if (attempt_->stage == Stage::index) {
         attempt_->report.blocked_seconds += watch.seconds();
         complete();
@@ -157,7 +157,7 @@ void CheckpointWriter::start_index() {
   const auto own = static_cast<std::int64_t>(attempt.seconds * kMicroseconds);
   attempt.report.background_seconds = static_cast<double>(coordinator_.max(own)) / kMicroseconds;
   attempt.stage = Stage::index;
-  coordinator_.together([&] {
+  coordinator_.run_collectively([&] {
     if (!is_first()) return;
     attempt.work.start(
         [this, &attempt](const std::stop_token&) { write_and_publish_index(attempt); });

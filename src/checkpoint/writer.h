@@ -56,9 +56,9 @@ struct CheckpointWriterOptions {
 ///
 /// The threads only touch files: they never communicate. So MPI need not be told of threads, no
 /// thread spins in MPI while it waits for a slow disk of another rank, agreement and failure take
-/// the same road as everywhere else (Coordinator::together), and nothing depends on how soon a
-/// shared file system shows one host what another has done. The price is that a checkpoint appears
-/// at the first poll() after its last shard is on disk, and not at that very moment.
+/// the same road as everywhere else (Coordinator::run_collectively), and nothing depends on how
+/// soon a shared file system shows one host what another has done. The price is that a checkpoint
+/// appears at the first poll() after its last shard is on disk, and not at that very moment.
 ///
 /// Failures are thrown by whichever method is called next, as CollectiveError, with the text of the
 /// lowest rank that failed: disk full, directory not writable, ... By then everyone has stopped

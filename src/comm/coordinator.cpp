@@ -52,10 +52,10 @@ std::vector<double> Coordinator::sum(const std::vector<double>& values) {
   return total;
 }
 
-void Coordinator::together(const std::function<void()>& work) {
+void Coordinator::run_collectively(const std::function<void()>& work) {
   std::string failure;
   int exit_code = 0;
-  bool relayed = false;  // a nested together() already told everyone
+  bool relayed = false;  // a nested run_collectively() already told everyone
   try {
     work();
   } catch (const CollectiveError& error) {

@@ -56,11 +56,11 @@ class Coordinator {
   /// Runs `work` on every rank. When it threw anywhere, every rank throws CollectiveError with the
   /// text of the lowest failing rank; that rank is the speaker. `work` may itself be collective,
   /// as long as a rank that throws does not leave others inside a call: then throw on all of them.
-  void together(const std::function<void()>& work);
+  void run_collectively(const std::function<void()>& work);
 
-  /// From now on together() is also where a wish to stop is agreed on: when signal() is not 0 on
-  /// any rank and nothing failed, every rank throws CollectiveError with kExitStopped and "stopped
-  /// by SIGTERM <text>". An empty function: never. The same on all ranks.
+  /// From now on run_collectively() is also where a wish to stop is agreed on: when signal() is not
+  /// 0 on any rank and nothing failed, every rank throws CollectiveError with kExitStopped and
+  /// "stopped by SIGTERM <text>". An empty function: never. The same on all ranks.
   void stop_at_agreement(std::function<int()> signal, std::string text);
 
   /// What this process does now. Not collective.

@@ -56,7 +56,7 @@ void tell_about_nccl(const ProcessGrid& grid, const NcclOptions& options, const 
 /// Where all ranks meet; NCCL listens there on a port that the system chooses.
 ncclUniqueId agree_on_id(Coordinator& coordinator) {
   std::string bytes;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() != 0) return;
     ncclUniqueId id{};
     LONGHAUL_NCCL_CHECK(ncclGetUniqueId(&id), "ncclGetUniqueId");

@@ -35,7 +35,7 @@ Communicators make_planning_communicators(const ProcessGrid& grid) {
   const auto group = [](int rank, int size) {
     return std::make_unique<PlanningCommunicator>(rank, size);
   };
-  const Layout& layout = grid.layout();
+  const ParallelLayout& layout = grid.layout();
   return {group(grid.tp_rank(), layout.tp), group(grid.cp_rank(), layout.cp),
           group(grid.dp_rank(), layout.dp), group(grid.dp_cp_rank(), grid.dp_cp_size()),
           group(grid.rank(), grid.world())};

@@ -14,9 +14,11 @@ std::vector<int> arithmetic_ranks(int first, int count, int step) {
 
 }  // namespace
 
-std::string Layout::describe() const { return fmt::format("tp {}, cp {}, dp {}", tp, cp, dp); }
+std::string ParallelLayout::describe() const {
+  return fmt::format("tp {}, cp {}, dp {}", tp, cp, dp);
+}
 
-Layout make_layout(int world, int tp, int cp) {
+ParallelLayout make_layout(int world, int tp, int cp) {
   if (tp < 1 || cp < 1) {
     user_error(
         "--tensor_model_parallel_size {} and --context_parallel_size {} must both be at least 1",
@@ -32,7 +34,7 @@ Layout make_layout(int world, int tp, int cp) {
   return {tp, cp, world / (tp * cp)};
 }
 
-ProcessGrid::ProcessGrid(const Layout& layout, int rank) : layout_(layout), rank_(rank) {
+ProcessGrid::ProcessGrid(const ParallelLayout& layout, int rank) : layout_(layout), rank_(rank) {
   LONGHAUL_CHECK(rank >= 0 && rank < layout.world(), "rank {} of {}", rank, layout.world());
 }
 

@@ -6,7 +6,7 @@
 namespace longhaul {
 
 /// Sizes of the three parallel axes. Pipeline parallelism would be a fourth, outermost one.
-struct Layout {
+struct ParallelLayout {
   int tp = 1;  // tensor parallel: splits weight matrices, and tokens between them
   int cp = 1;  // context parallel: splits the token stream
   int dp = 1;  // data parallel: different packs
@@ -14,12 +14,12 @@ struct Layout {
   [[nodiscard]] int world() const { return tp * cp * dp; }
   /// "tp 2, cp 2, dp 1"
   [[nodiscard]] std::string describe() const;
-  friend bool operator==(const Layout&, const Layout&) = default;
+  friend bool operator==(const ParallelLayout&, const ParallelLayout&) = default;
 };
 
 /// The layout for `world` ranks with the given TP and CP sizes; DP is what remains.
 /// Throws UserError when world is not a multiple of tp * cp, naming the flags to change.
-Layout make_layout(int world, int tp, int cp);
+ParallelLayout make_layout(int world, int tp, int cp);
 
 /// Where one rank stands in the layout. TP varies fastest, so that a TP group sits inside a node,
 /// then CP, then DP: rank = (dp_rank * cp + cp_rank) * tp + tp_rank.
@@ -28,9 +28,9 @@ Layout make_layout(int world, int tp, int cp);
 /// group is ranks 8..15, its CP group 5, 13, 21, 29, and its gradient group (dp_cp) the same four.
 class ProcessGrid {
  public:
-  ProcessGrid(const Layout& layout, int rank);
+  ProcessGrid(const ParallelLayout& layout, int rank);
 
-  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] const ParallelLayout& layout() const { return layout_; }
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int world() const { return layout_.world(); }
   [[nodiscard]] int tp_rank() const { return rank_ % layout_.tp; }
@@ -47,7 +47,7 @@ class ProcessGrid {
   [[nodiscard]] std::vector<int> dp_cp_group() const;
 
  private:
-  Layout layout_;
+  ParallelLayout layout_;
   int rank_;
 };
 

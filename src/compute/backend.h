@@ -8,20 +8,20 @@
 #include <string>
 #include <utility>
 
+#include "core/accumulate_mode.h"
 #include "core/adamw_step.h"
 #include "core/attention_shape.h"
 #include "core/cross_entropy_partials.h"
 #include "core/matrix.h"
 #include "core/rope_table.h"
 #include "core/stream.h"
-#include "core/write.h"
 
 namespace longhaul {
 
 /// Memory, streams and ops of one device. Everything above this interface is the same for the CPU
 /// and for GPUs. Pointers and views refer to this device's memory unless said otherwise. Ops run in
 /// order on compute_stream(); on the CPU they are complete when they return. Weights, activations
-/// and their gradients have weight_dtype(); parameter gradients, norms' statistics and optimizer
+/// and their gradients have compute_dtype(); parameter gradients, norms' statistics and optimizer
 /// state are fp32.
 class Backend {
  public:
@@ -33,8 +33,8 @@ class Backend {
   // ---- what it is
   /// "cpu (OpenBLAS Zen, 2 threads)", "NVIDIA H100 80GB HBM3", ...
   [[nodiscard]] virtual std::string describe() const = 0;
-  [[nodiscard]] virtual DType weight_dtype() const = 0;
-  /// Dense peak of the matrix units in weight_dtype(), FLOP/s; 0 when unknown.
+  [[nodiscard]] virtual DType compute_dtype() const = 0;
+  /// Dense peak of the matrix units in compute_dtype(), FLOP/s; 0 when unknown.
   [[nodiscard]] virtual double peak_flops() const = 0;
 
   // ---- what the device says of itself, and what profilers show
@@ -98,10 +98,10 @@ class Backend {
                               ConstMatrixView addend, MatrixView y) = 0;
   /// dy [T, N], w [N, K] -> dx [T, K].
   virtual void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
-                                     Write write) = 0;
+                                     AccumulateMode write) = 0;
   /// dy [T, N], x [T, K] -> dw [N, K] fp32.
   virtual void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
-                                      Write write) = 0;
+                                      AccumulateMode write) = 0;
   /// dy [T, N] -> dbias [N] fp32, accumulated.
   virtual void bias_backward(ConstMatrixView dy, float* dbias) = 0;
 
@@ -121,7 +121,7 @@ class Backend {
   /// dweight [D] fp32, accumulated.
   virtual void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups,
                                  const void* weight, const float* inv_rms, MatrixView dx,
-                                 Write write, float* dweight) = 0;
+                                 AccumulateMode write, float* dweight) = 0;
 
   // ---- rotary position embedding, rotate-half form, in place on x [T, heads * D]
   virtual void rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
@@ -147,14 +147,14 @@ class Backend {
                                  std::span<const AttentionSegment> segments,
                                  const AttentionHeads& heads, MatrixView o, float* lse) = 0;
   /// -> dq [Tq, heads * D] overwritten; dk, dv [Tkv, kv_heads * D], either
-  ///   Write::accumulate: fp32, and any segments may share keys; or
-  ///   Write::overwrite: weight_dtype(), and no two segments share a key. Rows outside every
-  ///   segment's keys are not written.
+  ///   AccumulateMode::accumulate: fp32, and any segments may share keys; or
+  ///   AccumulateMode::overwrite: compute_dtype(), and no two segments share a key. Rows outside
+  ///   every segment's keys are not written.
   virtual void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                                   ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                                   std::span<const AttentionSegment> segments,
                                   const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                  MatrixView dv, Write write_dkv) = 0;
+                                  MatrixView dv, AccumulateMode write_dkv) = 0;
 
   // ---- SwiGLU: act = silu(gate) * up
   /// gate_up [T, 2F] (gate first) -> act [T, F].
@@ -195,7 +195,7 @@ class Backend {
   // ---- elementwise
   /// y [R, C] += x [R, C], same dtype.
   virtual void add(ConstMatrixView x, MatrixView y) = 0;
-  /// dst = src with another dtype (fp32 <-> weight_dtype()); a copy when they are equal.
+  /// dst = src with another dtype (fp32 <-> compute_dtype()); a copy when they are equal.
   virtual void convert(ConstMatrixView src, MatrixView dst) = 0;
   /// dst [count] fp32 += src [count] fp32.
   virtual void accumulate(const float* src, float* dst, std::int64_t count) = 0;

@@ -12,7 +12,7 @@ struct AdamWStep {
   float* exp_avg = nullptr;     // fp32, updated
   float* exp_avg_sq = nullptr;  // fp32, updated
   const float* grad = nullptr;  // fp32, read
-  void* weight = nullptr;       // weight_dtype(), overwritten with the rounded master
+  void* weight = nullptr;       // compute_dtype(), overwritten with the rounded master
   std::int64_t count = 0;
   float grad_scale = 1.0F;
   float learning_rate = 0.0F;

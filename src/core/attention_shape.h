@@ -4,10 +4,10 @@
 
 namespace longhaul {
 
-/// Heads of this rank. Query head h uses key/value head h / (heads / kv_heads).
+/// Heads of this rank. Query head h uses key/value head h / (num_q_heads / num_kv_heads).
 struct AttentionHeads {
-  int heads = 0;
-  int kv_heads = 0;
+  int num_q_heads = 0;
+  int num_kv_heads = 0;
   int head_dim = 0;
   float scale = 0.0F;  // applied to q . k, usually 1 / sqrt(head_dim)
 };

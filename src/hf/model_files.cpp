@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "hf/byte_progress.h"
 #include "hf/hf_model.h"
-#include "hf/progress.h"
 #include "hf/safetensors_reader.h"
 #include "hf/safetensors_writer.h"
 
@@ -22,7 +22,7 @@ void for_each_block(const std::vector<LogicalTensor>& tensors, DType dtype, cons
   const auto element = static_cast<std::int64_t>(size_of(dtype));
   std::int64_t total = 0;
   for (const LogicalTensor& tensor : tensors) total += tensor.rows * tensor.cols * element;
-  Progress progress(what, total);
+  ByteProgress progress(what, total);
   std::vector<std::byte> block;
   for (const LogicalTensor& tensor : tensors) {
     const std::int64_t row_bytes = tensor.cols * element;

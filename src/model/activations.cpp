@@ -22,7 +22,7 @@ class Allocator {
 
   void allocate_attention_output(LayerActivations& a) {
     a.attention = activation(tokens_.local, sizes_.q_cols, "attention output");
-    a.lse = fp32(sizes_.heads.heads * tokens_.local, "attention log-sum-exp");
+    a.lse = fp32(sizes_.heads.num_q_heads * tokens_.local, "attention log-sum-exp");
   }
 
   void allocate_recomputable(LayerActivations& a) {
@@ -34,8 +34,8 @@ class Allocator {
     if (sizes_.qk_norm) {
       a.q_raw = activation(tokens_.local, sizes_.q_cols, "queries before QK norm");
       a.kv_raw = activation(tokens_.local, kv_cols, "keys before QK norm");
-      a.inv_rms_q = fp32(tokens_.local * sizes_.heads.heads, "query norm statistics");
-      a.inv_rms_k = fp32(tokens_.local * sizes_.heads.kv_heads, "key norm statistics");
+      a.inv_rms_q = fp32(tokens_.local * sizes_.heads.num_q_heads, "query norm statistics");
+      a.inv_rms_k = fp32(tokens_.local * sizes_.heads.num_kv_heads, "key norm statistics");
     }
     a.middle = activation(tokens_.sharded, sizes_.hidden, "hidden after attention");
     a.normed_2 = activation(tokens_.sharded, sizes_.hidden, "post-attention norm");

@@ -42,11 +42,11 @@ void AttentionBlock::rotate_kv(const DeviceBatch& batch, const LayerActivations&
   Backend& backend = context_.runtime.backend;
   const MatrixView keys = kv.col_range(0, sizes.kv_cols);
   if (!sizes.qk_norm) {
-    backend.rope(keys, sizes.heads.kv_heads, batch.positions, context_.rope,
+    backend.rope(keys, sizes.heads.num_kv_heads, batch.positions, context_.rope,
                  RopeDirection::forward);
     return;
   }
-  backend.head_norm_rope_forward(projected.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
+  backend.head_norm_rope_forward(projected.col_range(0, sizes.kv_cols), sizes.heads.num_kv_heads,
                                  context_.weights.data(k_norm_), sizes.epsilon, batch.positions,
                                  context_.rope, keys, a.inv_rms_k);
   backend.convert(projected.col_range(sizes.kv_cols, sizes.kv_cols),
@@ -59,10 +59,11 @@ void AttentionBlock::rotate_q(const DeviceBatch& batch, const LayerActivations& 
   Backend& backend = context_.runtime.backend;
   const MatrixView q = context_.view(a.q, projected.rows, sizes.q_cols);
   if (!sizes.qk_norm) {
-    backend.rope(q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::forward);
+    backend.rope(q, sizes.heads.num_q_heads, batch.positions, context_.rope,
+                 RopeDirection::forward);
     return;
   }
-  backend.head_norm_rope_forward(projected, sizes.heads.heads, context_.weights.data(q_norm_),
+  backend.head_norm_rope_forward(projected, sizes.heads.num_q_heads, context_.weights.data(q_norm_),
                                  sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
 }
 
@@ -124,7 +125,7 @@ void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActiva
   const TokenCounts tokens(batch.stream_tokens, sizes);
   Backend& backend = context_.runtime.backend;
   const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
-  const auto run = [&](MatrixView d_kv, Write write) {
+  const auto run = [&](MatrixView d_kv, AccumulateMode write) {
     backend.attention_backward(
         context_.view(a.q, tokens.local, sizes.q_cols), kv.col_range(0, sizes.kv_cols),
         kv.col_range(sizes.kv_cols, sizes.kv_cols),
@@ -134,13 +135,13 @@ void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActiva
   };
   if (sizes.cp == 1) {
     // Each document's keys are seen by its own queries alone, and every token is in a document.
-    run(context_.view(s.d_kv, tokens.local, kv.cols), Write::overwrite);
+    run(context_.view(s.d_kv, tokens.local, kv.cols), AccumulateMode::overwrite);
     return;
   }
   // Keys and values get gradients from every CP rank's queries.
   const MatrixView d_kv_stream(s.d_kv_stream, DType::f32, kv.rows, kv.cols);
   backend.fill_zero(d_kv_stream.data, d_kv_stream.bytes(), backend.compute_stream());
-  run(d_kv_stream, Write::accumulate);
+  run(d_kv_stream, AccumulateMode::accumulate);
 }
 
 void AttentionBlock::rotate_q_backward(const DeviceBatch& batch, const LayerActivations& a,
@@ -148,12 +149,13 @@ void AttentionBlock::rotate_q_backward(const DeviceBatch& batch, const LayerActi
   const LocalSizes& sizes = context_.sizes;
   Backend& backend = context_.runtime.backend;
   if (!sizes.qk_norm) {
-    backend.rope(d_q, sizes.heads.heads, batch.positions, context_.rope, RopeDirection::backward);
+    backend.rope(d_q, sizes.heads.num_q_heads, batch.positions, context_.rope,
+                 RopeDirection::backward);
     return;
   }
   backend.head_norm_rope_backward(d_q, context_.view(a.q_raw, d_q.rows, d_q.cols),
-                                  sizes.heads.heads, context_.weights.data(q_norm_), a.inv_rms_q,
-                                  batch.positions, context_.rope,
+                                  sizes.heads.num_q_heads, context_.weights.data(q_norm_),
+                                  a.inv_rms_q, batch.positions, context_.rope,
                                   sink.gradient(q_norm_).as<float>());
 }
 
@@ -163,12 +165,12 @@ void AttentionBlock::rotate_kv_backward(const DeviceBatch& batch, const LayerAct
   Backend& backend = context_.runtime.backend;
   const MatrixView d_keys = d_kv.col_range(0, sizes.kv_cols);
   if (!sizes.qk_norm) {
-    backend.rope(d_keys, sizes.heads.kv_heads, batch.positions, context_.rope,
+    backend.rope(d_keys, sizes.heads.num_kv_heads, batch.positions, context_.rope,
                  RopeDirection::backward);
     return;
   }
   const MatrixView raw = context_.view(a.kv_raw, d_kv.rows, d_kv.cols);
-  backend.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.kv_heads,
+  backend.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.num_kv_heads,
                                   context_.weights.data(k_norm_), a.inv_rms_k, batch.positions,
                                   context_.rope, sink.gradient(k_norm_).as<float>());
 }
@@ -179,7 +181,7 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
   Backend& backend = context_.runtime.backend;
-  TokenExchange& exchange = context_.exchange;
+  SequenceParallelComm& exchange = context_.exchange;
   const Weights& weights = context_.weights;
 
   // Output projection.
@@ -189,7 +191,8 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
       d_hidden, s.gathered, "attention.gather_d_output",
       [&](ConstMatrixView rows, std::int64_t begin) {
         backend.linear_backward_input(rows, weights.matrix(o_proj_),
-                                      d_attention.row_range(begin, rows.rows), Write::overwrite);
+                                      d_attention.row_range(begin, rows.rows),
+                                      AccumulateMode::overwrite);
       });
   // The norm's output is fetched again, instead of being kept on every TP rank, while the gradients
   // go through the attention.
@@ -207,10 +210,11 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
   rotate_q_backward(batch, a, d_q, sink);
   const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
   const MatrixView summand = exchange.summand(d_normed, s.gathered, tokens.local);
-  backend.linear_backward_input(d_q, weights.matrix(q_proj_), summand, Write::overwrite);
+  backend.linear_backward_input(d_q, weights.matrix(q_proj_), summand, AccumulateMode::overwrite);
   context_.kv_exchange.finish_reduce(d_kv, s);
   rotate_kv_backward(batch, a, d_kv, sink);
-  backend.linear_backward_input(d_kv, weights.matrix(kv_proj_), summand, Write::accumulate);
+  backend.linear_backward_input(d_kv, weights.matrix(kv_proj_), summand,
+                                AccumulateMode::accumulate);
 
   // Its sum over TP goes on while the weights get their gradients.
   exchange.wait();
@@ -219,8 +223,8 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
   accumulate_linear_gradient(context_, sink, d_kv, normed, kv_proj_, kv_bias_);
   exchange.wait();
   backend.rms_norm_backward(d_normed, context_.view(a.input, tokens.sharded, sizes.hidden), 1,
-                            weights.data(input_norm_), a.inv_rms_1, d_hidden, Write::accumulate,
-                            sink.gradient(input_norm_).as<float>());
+                            weights.data(input_norm_), a.inv_rms_1, d_hidden,
+                            AccumulateMode::accumulate, sink.gradient(input_norm_).as<float>());
 }
 
 }  // namespace longhaul

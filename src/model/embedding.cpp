@@ -1,6 +1,6 @@
 #include "model/embedding.h"
 
-#include "model/token_exchange.h"
+#include "model/sequence_parallel_comm.h"
 
 namespace longhaul {
 

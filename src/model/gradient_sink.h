@@ -13,7 +13,7 @@ class GradientSink {
   virtual MatrixView gradient(int parameter) = 0;
   struct Destination {
     MatrixView view;  // [rows, cols] fp32
-    Write write;
+    AccumulateMode write;
   };
   /// The same for an op that can overwrite as well as accumulate, which then spares clearing: the
   /// first contribution has to overwrite. The caller must write all of it.

@@ -19,7 +19,7 @@ void KvExchange::follow_compute() {
 
 void KvExchange::wait() {
   Backend& backend = runtime_.backend;
-  runtime_.waits->timed([&] { backend.wait(backend.compute_stream(), exchanged_); });
+  runtime_.exposed_comm->timed([&] { backend.wait(backend.compute_stream(), exchanged_); });
 }
 
 void KvExchange::start_gather(ConstMatrixView local, const LayerScratch& s) {

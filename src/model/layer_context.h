@@ -5,7 +5,7 @@
 #include "model/gradient_sink.h"
 #include "model/kv_exchange.h"
 #include "model/local_sizes.h"
-#include "model/token_exchange.h"
+#include "model/sequence_parallel_comm.h"
 #include "model/weights.h"
 #include "runtime/runtime.h"
 
@@ -17,11 +17,11 @@ struct ModelContext {
   const LocalSizes& sizes;
   const ParameterTable& table;
   const Weights& weights;
-  TokenExchange& exchange;
+  SequenceParallelComm& exchange;
   KvExchange& kv_exchange;
   RopeTable rope;
 
-  [[nodiscard]] DType dtype() const { return runtime.backend.weight_dtype(); }
+  [[nodiscard]] DType dtype() const { return runtime.backend.compute_dtype(); }
   /// A [rows, cols] view of an activation buffer.
   [[nodiscard]] MatrixView view(void* data, std::int64_t rows, std::int64_t cols) const {
     return {data, dtype(), rows, cols};

@@ -18,8 +18,8 @@ LocalSizes::LocalSizes(const ModelConfig& config, const ProcessGrid& grid,
       vocab_valid(table.vocab_valid_rows()),
       qk_norm(config.qk_norm),
       epsilon(static_cast<float>(config.rms_norm_eps)) {
-  heads.heads = static_cast<int>(config.num_heads / tp);
-  heads.kv_heads = static_cast<int>(config.num_kv_heads / tp);
+  heads.num_q_heads = static_cast<int>(config.num_heads / tp);
+  heads.num_kv_heads = static_cast<int>(config.num_kv_heads / tp);
   heads.head_dim = static_cast<int>(config.head_dim);
   heads.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)));
 }

@@ -62,7 +62,7 @@ void LossHead::compute_loss(const DeviceBatch& batch, const Chunk& chunk) const 
   backend.cross_entropy_partials(chunk.logits, sizes.vocab_valid, batch.targets + chunk.first,
                                  sizes.vocab_begin, partials_);
   if (sizes.tp > 1) {
-    context_.runtime.waits->timed([&] {
+    context_.runtime.exposed_comm->timed([&] {
       context_.runtime.comms.tp->all_gather(partials_, all_partials_,
                                             chunk.count * kCrossEntropyPartials, DType::f32,
                                             "head.gather_softmax", backend.compute_stream());
@@ -107,13 +107,14 @@ void LossHead::forward_backward(const DeviceBatch& batch, const LayerScratch& s,
                                    sizes.vocab_begin, batch.target_weights + first, lse_);
     const MatrixView d_rows = context_.view(d_rows_, count, sizes.hidden);
     backend.linear_backward_input(chunk.logits, context_.weights.matrix(head_), d_rows,
-                                  Write::overwrite);
+                                  AccumulateMode::overwrite);
     accumulate_linear_gradient(context_, sink, chunk.logits, chunk.rows, head_, -1);
     backend.scatter_rows(d_rows, batch.loss_rows + first, d_local);
   }
   context_.exchange.reduce_scatter(d_local, d_normed, "head.reduce_d_hidden");
   backend.rms_norm_backward(d_normed, hidden, 1, context_.weights.data(final_norm_), inv_rms_,
-                            d_hidden, Write::overwrite, sink.gradient(final_norm_).as<float>());
+                            d_hidden, AccumulateMode::overwrite,
+                            sink.gradient(final_norm_).as<float>());
 }
 
 }  // namespace longhaul

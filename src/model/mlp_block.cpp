@@ -39,7 +39,7 @@ void MlpBlock::backward(const TokenCounts& tokens, const LayerActivations& a, co
                         MatrixView d_hidden, GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
   Backend& backend = context_.runtime.backend;
-  TokenExchange& exchange = context_.exchange;
+  SequenceParallelComm& exchange = context_.exchange;
   const Weights& weights = context_.weights;
 
   // `activated` holds its gradient first, then its value, made again for the weight's gradient.
@@ -47,7 +47,8 @@ void MlpBlock::backward(const TokenCounts& tokens, const LayerActivations& a, co
   const ConstMatrixView d_output = exchange.gather_by_pieces(
       d_hidden, s.gathered, "mlp.gather_d_output", [&](ConstMatrixView rows, std::int64_t begin) {
         backend.linear_backward_input(rows, weights.matrix(down_proj_),
-                                      activated.row_range(begin, rows.rows), Write::overwrite);
+                                      activated.row_range(begin, rows.rows),
+                                      AccumulateMode::overwrite);
       });
   // The norm's output is fetched again, instead of being kept on every TP rank, while the down
   // projection's weight gets its gradient.
@@ -62,13 +63,13 @@ void MlpBlock::backward(const TokenCounts& tokens, const LayerActivations& a, co
   const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
   const MatrixView summand = exchange.summand(d_normed, s.gathered, tokens.local);
   backend.linear_backward_input(d_gate_up, weights.matrix(gate_up_proj_), summand,
-                                Write::overwrite);
+                                AccumulateMode::overwrite);
   exchange.wait();
   exchange.start_reduce_scatter(summand, d_normed, "mlp.reduce_d_input");
   accumulate_linear_gradient(context_, sink, d_gate_up, normed, gate_up_proj_, -1);
   exchange.wait();
   backend.rms_norm_backward(d_normed, context_.view(a.middle, tokens.sharded, sizes.hidden), 1,
-                            weights.data(norm_), a.inv_rms_2, d_hidden, Write::accumulate,
+                            weights.data(norm_), a.inv_rms_2, d_hidden, AccumulateMode::accumulate,
                             sink.gradient(norm_).as<float>());
 }
 

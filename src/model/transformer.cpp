@@ -19,7 +19,7 @@ Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const Para
       rope_cos_((arena.begin_section("position tables"), arena)
                     .allocate_array<float>(max_position * config.head_dim / 2, "RoPE cosines")),
       rope_sin_(arena.allocate_array<float>(max_position * config.head_dim / 2, "RoPE sines")),
-      activations_(sizes_, max_tokens, recomputation, runtime.backend.weight_dtype(), arena),
+      activations_(sizes_, max_tokens, recomputation, runtime.backend.compute_dtype(), arena),
       embedding_(context_),
       head_(context_, max_tokens, (arena.begin_section("loss head"), arena)) {
   context_.rope = {rope_cos_, rope_sin_, max_position};

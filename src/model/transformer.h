@@ -10,7 +10,7 @@
 #include "model/loss_head.h"
 #include "model/mlp_block.h"
 #include "model/model_config.h"
-#include "model/token_exchange.h"
+#include "model/sequence_parallel_comm.h"
 #include "model/weights.h"
 #include "runtime/runtime.h"
 
@@ -57,7 +57,7 @@ class Transformer {
   const ModelConfig& config_;
   LocalSizes sizes_;
   std::int64_t max_tokens_;
-  TokenExchange exchange_;
+  SequenceParallelComm exchange_;
   KvExchange kv_exchange_;
   ModelContext context_;
   float* rope_cos_;

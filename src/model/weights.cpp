@@ -6,7 +6,7 @@ namespace longhaul {
 
 Weights::Weights(Runtime& runtime, const ParameterTable& table, Arena& arena)
     : runtime_(runtime), table_(table) {
-  const DType dtype = runtime.backend.weight_dtype();
+  const DType dtype = runtime.backend.compute_dtype();
   int layers = 0;
   for (const Parameter& parameter : table.parameters()) {
     data_.push_back(arena.allocate(
@@ -19,12 +19,12 @@ Weights::Weights(Runtime& runtime, const ParameterTable& table, Arena& arena)
 
 MatrixView Weights::matrix(int parameter) const {
   const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
-  return {data(parameter), runtime_.backend.weight_dtype(), p.rows, p.cols};
+  return {data(parameter), runtime_.backend.compute_dtype(), p.rows, p.cols};
 }
 
 MatrixView Weights::shard(int parameter) const {
   const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
-  return MatrixView(data(parameter), runtime_.backend.weight_dtype(), p.padded_rows, p.cols)
+  return MatrixView(data(parameter), runtime_.backend.compute_dtype(), p.padded_rows, p.cols)
       .row_range(p.shard_rows * runtime_.grid.dp_cp_rank(), p.shard_rows);
 }
 
@@ -41,7 +41,7 @@ void Weights::gather() {
       const Parameter& p = table_.parameters()[i];
       if (p.layer != layer) continue;
       group.all_gather(shard(static_cast<int>(i)).data, data_[i], p.shard_size(),
-                       backend.weight_dtype(), "weights.gather", stream);
+                       backend.compute_dtype(), "weights.gather", stream);
     }
     group.group_end();
     const std::size_t slot = layer < 0 ? gathered_.size() - 1 : static_cast<std::size_t>(layer);
@@ -54,7 +54,7 @@ void Weights::gather() {
 void Weights::wait_for(int layer) const {
   if (runtime_.comms.dp_cp->size() == 1) return;
   const std::size_t slot = layer < 0 ? gathered_.size() - 1 : static_cast<std::size_t>(layer);
-  runtime_.waits->timed(
+  runtime_.exposed_comm->timed(
       [&] { runtime_.backend.wait(runtime_.backend.compute_stream(), gathered_[slot]); });
 }
 

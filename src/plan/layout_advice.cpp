@@ -40,7 +40,7 @@ LayoutAdvice choose_layout(int world, int tp, int cp, const ModelConfig& config)
   } else {
     chosen_cp = world % (tp * kUsualCp) == 0 ? kUsualCp : 1;
   }
-  const Layout layout = make_layout(world, chosen_tp, chosen_cp);
+  const ParallelLayout layout = make_layout(world, chosen_tp, chosen_cp);
   return {layout,
           fmt::format("layout chosen for {} ranks: {} (set --tensor_model_parallel_size and "
                       "--context_parallel_size to choose yourself)",

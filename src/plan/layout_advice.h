@@ -8,7 +8,7 @@
 namespace longhaul {
 
 struct LayoutAdvice {
-  Layout layout;
+  ParallelLayout layout;
   std::string reason;  // one line for the log; empty when the user chose both sizes
 };
 

@@ -98,7 +98,7 @@ GroupSpeeds measure_groups(Backend& backend, Coordinator& coordinator,
   if (groups.empty()) return speeds;
   const std::int64_t most = backend.memory_is_host() ? kMostHostBytes : kMostBytes;
   DeviceBuffer buffer;
-  coordinator.together([&] {  // else others wait for ever
+  coordinator.run_collectively([&] {  // else others wait for ever
     buffer = DeviceBuffer(backend, static_cast<std::size_t>(most));
     backend.fill_zero(buffer.data(), buffer.bytes(), backend.compute_stream());
   });

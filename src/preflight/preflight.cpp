@@ -131,7 +131,7 @@ void Preflight::check_directory(const char* name, const char* flag, const fs::pa
 
 bool Preflight::attempt(const char* name, const std::function<void()>& work) {
   if (!off()) return checks_.attempt(name, work);
-  coordinator_.together(work);
+  coordinator_.run_collectively(work);
   return true;
 }
 
@@ -216,8 +216,8 @@ void Preflight::check_devices(Backend& backend, const Communicators& comms, cons
       "memory",
       [&] {
         MemoryFact fact;
-        fact.needed = model_state_bytes(table, backend.weight_dtype());
-        fact.host_needed = snapshot_bytes(table, backend.weight_dtype());
+        fact.needed = model_state_bytes(table, backend.compute_dtype());
+        fact.host_needed = snapshot_bytes(table, backend.compute_dtype());
         fact.is_host = backend.memory_is_host();
         fact.free = static_cast<std::int64_t>(backend.memory_free());
         fact.host_free = static_cast<std::int64_t>(available_host_memory());

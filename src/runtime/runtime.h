@@ -23,7 +23,7 @@ struct Runtime {
         comm_stream(backend.create_stream("gradients and weights")),
         layer_stream(backend.create_stream("exchange of a layer")),
         copy_stream(backend.create_stream("copies")),
-        waits(std::make_shared<CommunicationTimer>(backend)) {}
+        exposed_comm(std::make_shared<CommunicationTimer>(backend)) {}
 
   /// `other` in another layout, for planning: the same streams.
   Runtime(const Runtime& other, const ProcessGrid& grid, Communicators& comms)
@@ -35,7 +35,7 @@ struct Runtime {
         comm_stream(other.comm_stream),
         layer_stream(other.layer_stream),
         copy_stream(other.copy_stream),
-        waits(other.waits) {}
+        exposed_comm(other.exposed_comm) {}
 
   const ProcessGrid& grid;
   Backend& backend;
@@ -50,7 +50,7 @@ struct Runtime {
   /// Copies between host and device that run beside computing.
   Stream copy_stream;
   /// Measures what of the exchange nothing hides.
-  std::shared_ptr<CommunicationTimer> waits;
+  std::shared_ptr<CommunicationTimer> exposed_comm;
 };
 
 }  // namespace longhaul

@@ -29,7 +29,7 @@ void DatasetSettings::validate_dataset() const {
   }
 }
 
-RunPlan DatasetSettings::run_plan(const Layout& layout) const {
+RunPlan DatasetSettings::run_plan(const ParallelLayout& layout) const {
   return {.global_bs = global_bs,
           .micro_bs = micro_bs,
           .epochs = epochs,
@@ -37,7 +37,7 @@ RunPlan DatasetSettings::run_plan(const Layout& layout) const {
           .layout = layout};
 }
 
-DatasetOptions DatasetSettings::dataset_options(const Layout& layout) const {
+DatasetOptions DatasetSettings::dataset_options(const ParallelLayout& layout) const {
   DatasetOptions data;
   for (const std::string& file : dataset) data.files.push_back(parse_data_source(file));
   if (!val_dataset.empty()) data.validation_files.push_back(parse_data_source(val_dataset));

@@ -37,9 +37,9 @@ struct DatasetSettings {
 
   /// Throws UserError for values that are impossible or contradict each other, naming the flags.
   void validate_dataset() const;
-  [[nodiscard]] RunPlan run_plan(const Layout& layout) const;
+  [[nodiscard]] RunPlan run_plan(const ParallelLayout& layout) const;
   /// Throws UserError for a bad path#N.
-  [[nodiscard]] DatasetOptions dataset_options(const Layout& layout) const;
+  [[nodiscard]] DatasetOptions dataset_options(const ParallelLayout& layout) const;
 };
 
 /// Throws UserError unless value >= minimum.

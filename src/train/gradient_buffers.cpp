@@ -101,7 +101,8 @@ MatrixView GradientBuffers::gradient(int parameter) {
 GradientSink::Destination GradientBuffers::destination(int parameter) {
   const MatrixView view = whole_gradient(parameter);
   char& written = written_[static_cast<std::size_t>(parameter)];
-  const Write write = written == 0 ? Write::overwrite : Write::accumulate;
+  const AccumulateMode write =
+      written == 0 ? AccumulateMode::overwrite : AccumulateMode::accumulate;
   written = 1;
   return {view, write};
 }
@@ -141,7 +142,7 @@ void GradientBuffers::complete(int layer) {
 
 void GradientBuffers::drain(Bucket& bucket) {
   if (!bucket.reducing) return;
-  runtime_.waits->timed(
+  runtime_.exposed_comm->timed(
       [&] { runtime_.backend.wait(runtime_.backend.compute_stream(), bucket.reduced_event); });
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
     const Parameter& p = table_.parameters()[i];

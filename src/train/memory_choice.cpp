@@ -21,25 +21,26 @@ std::string human(std::size_t bytes) { return human_bytes(static_cast<double>(by
 
 /// Layouts of the same ranks, then of more of them: the fewest ranks first, then the least
 /// splitting of the model, CP before TP, because its traffic is cheaper.
-std::vector<Layout> other_layouts(const Layout& now) {
-  std::vector<Layout> layouts;
+std::vector<ParallelLayout> other_layouts(const ParallelLayout& now) {
+  std::vector<ParallelLayout> layouts;
   for (int times = 1; times <= kMostMoreRanks; times *= 2) {
     const int world = now.world() * times;
-    std::vector<Layout> of_world;
+    std::vector<ParallelLayout> of_world;
     for (int tp = now.tp; tp <= world; tp *= 2) {
       for (int cp = now.cp; tp * cp <= world; cp *= 2) {
         if (world % (tp * cp) == 0) of_world.push_back({tp, cp, world / (tp * cp)});
       }
     }
-    std::sort(of_world.begin(), of_world.end(), [](const Layout& a, const Layout& b) {
-      return std::pair(a.tp * a.cp, a.tp) < std::pair(b.tp * b.cp, b.tp);
-    });
+    std::sort(of_world.begin(), of_world.end(),
+              [](const ParallelLayout& a, const ParallelLayout& b) {
+                return std::pair(a.tp * a.cp, a.tp) < std::pair(b.tp * b.cp, b.tp);
+              });
     layouts.insert(layouts.end(), of_world.begin(), of_world.end());
   }
   return layouts;
 }
 
-std::string nearest_fit(const MemoryQuestion& question) {
+std::string nearest_fit(const PlanRequest& question) {
   if (question.recompute) {
     for (const Recompute mode : {Recompute::selective, Recompute::full}) {
       const std::size_t bytes = question.plan(1, {mode}).bytes;
@@ -48,7 +49,7 @@ std::string nearest_fit(const MemoryQuestion& question) {
       }
     }
   }
-  for (const Layout& layout : other_layouts(question.layout)) {
+  for (const ParallelLayout& layout : other_layouts(question.layout)) {
     if (layout == question.layout) continue;
     for (const Recompute mode : {Recompute::none, Recompute::selective, Recompute::full}) {
       const auto bytes = question.bytes_in_layout(layout, mode);
@@ -65,13 +66,13 @@ std::string nearest_fit(const MemoryQuestion& question) {
   return "use a smaller --max_length";
 }
 
-std::vector<Recompute> modes_of(const MemoryQuestion& question) {
+std::vector<Recompute> modes_of(const PlanRequest& question) {
   if (question.recompute) return {*question.recompute};
   return {Recompute::none, Recompute::selective, Recompute::full};
 }
 
 /// Bisects for the most layers that can keep everything. A plan grows with their number.
-void keep_what_fits(const MemoryQuestion& question, MemoryChoice& choice) {
+void keep_what_fits(const PlanRequest& question, PlanChoice& choice) {
   const auto usable =
       static_cast<std::size_t>(static_cast<double>(question.free_bytes) * kShareForKeptLayers);
   std::int64_t beyond = question.layers;  // with all of them it would be Recompute::none
@@ -110,12 +111,12 @@ std::string describe(const MemoryPlan& plan) {
   return text + fmt::format("  {:>10}  in all", human(plan.bytes));
 }
 
-std::optional<MemoryChoice> cheapest_fit(const MemoryQuestion& question) {
+std::optional<PlanChoice> cheapest_fit(const PlanRequest& question) {
   for (const Recompute mode : modes_of(question)) {
     for (std::int64_t size = question.micro_bs; size >= 1; size /= 2) {
       MemoryPlan plan = question.plan(size, {mode});
       if (plan.bytes > question.free_bytes) continue;
-      MemoryChoice choice{size, {mode}, std::move(plan), ""};
+      PlanChoice choice{size, {mode}, std::move(plan), ""};
       if (size != question.micro_bs) {
         choice.note = fmt::format(
             "--micro_bs {} does not fit into {} of free memory a rank: using {} (the numbers do "
@@ -129,7 +130,7 @@ std::optional<MemoryChoice> cheapest_fit(const MemoryQuestion& question) {
   return std::nullopt;
 }
 
-MemoryChoice choose_memory(const MemoryQuestion& question) {
+PlanChoice choose_memory(const PlanRequest& question) {
   if (auto choice = cheapest_fit(question)) return *std::move(choice);
   const Recompute mode = modes_of(question).back();
   const MemoryPlan least = question.plan(1, {mode});

@@ -11,7 +11,7 @@
 namespace longhaul {
 
 /// The micro-batch size and recomputation that fit the memory.
-struct MemoryChoice {
+struct PlanChoice {
   std::int64_t micro_bs = 1;
   Recomputation recomputation;
   MemoryPlan plan;   // of the rank that needs most
@@ -19,17 +19,18 @@ struct MemoryChoice {
 };
 
 /// What a run may choose from.
-struct MemoryQuestion {
+struct PlanRequest {
   std::int64_t micro_bs = 1;           // at most
   std::optional<Recompute> recompute;  // what the user asked for; empty for auto
   std::int64_t layers = 0;
   std::size_t free_bytes = 0;  // what every rank can have
-  Layout layout;
+  ParallelLayout layout;
   /// What the rank that needs most needs.
   std::function<MemoryPlan(std::int64_t micro_bs, const Recomputation& recomputation)> plan;
   /// The same with one pack a micro-batch in another layout; nothing when the model cannot be
   /// divided so.
-  std::function<std::optional<std::size_t>(const Layout& layout, Recompute mode)> bytes_in_layout;
+  std::function<std::optional<std::size_t>(const ParallelLayout& layout, Recompute mode)>
+      bytes_in_layout;
 };
 
 /// Bytes that every rank can have; `ranks_per_gpu` share a device. Collective.
@@ -38,10 +39,10 @@ std::size_t usable_memory(Runtime& runtime, int ranks_per_gpu);
 /// The cheapest recomputation that fits, with a smaller micro-batch where it must be (numbers do
 /// not depend on it). Without a wish of the user's, as many layers as the memory holds compute
 /// nothing again. Nothing when one pack a micro-batch does not fit.
-std::optional<MemoryChoice> cheapest_fit(const MemoryQuestion& question);
+std::optional<PlanChoice> cheapest_fit(const PlanRequest& question);
 
 /// The same; throws UserError with the plan and the nearest change that fits when nothing does.
-MemoryChoice choose_memory(const MemoryQuestion& question);
+PlanChoice choose_memory(const PlanRequest& question);
 
 /// The plan as lines of "12.3 GiB  weights", largest first, and the sum.
 std::string describe(const MemoryPlan& plan);

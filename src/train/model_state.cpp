@@ -41,7 +41,7 @@ std::vector<std::int64_t> extents(const LogicalTensor& tensor, std::int64_t rows
 
 void load_weights(Runtime& runtime, const ParameterTable& table, const WeightSource& source,
                   TrainingMemory& memory) {
-  runtime.coordinator.together([&] {
+  runtime.coordinator.run_collectively([&] {
     fill_shards(runtime, table, memory.layout(), memory.optimizer().master(),
                 [&](const LogicalTensor& tensor, const Rectangle& rectangle, float* out) {
                   source.read(tensor, rectangle, out);
@@ -67,7 +67,7 @@ void load_training_state(Runtime& runtime, const ParameterTable& table,
                               out, r.cols);
                 });
   };
-  runtime.coordinator.together([&] {
+  runtime.coordinator.run_collectively([&] {
     fill("master", memory.optimizer().master());
     fill("exp_avg", memory.optimizer().exp_avg());
     fill("exp_avg_sq", memory.optimizer().exp_avg_sq());
@@ -84,7 +84,7 @@ StateSnapshot::StateSnapshot(Runtime& runtime, const ParameterTable& table, Trai
     for (const Rectangle& r : table.shard_rectangles(parameter, /*every_replica=*/false)) {
       const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(r.tensor)];
       const std::int64_t cols = parameter.cols;
-      add(checkpoint_path(tensor.name), runtime.backend.weight_dtype(), tensor, r,
+      add(checkpoint_path(tensor.name), runtime.backend.compute_dtype(), tensor, r,
           memory.weights().shard(static_cast<int>(i)).data, cols);
       ShardedAdamW& optimizer = memory.optimizer();
       add(optimizer_path("master", tensor.name), kStateType, tensor, r, optimizer.master() + offset,

@@ -12,7 +12,8 @@ namespace longhaul {
 /// other ranks (Runtime::waits) is moved to `communication`.
 class PhaseTimer {
  public:
-  explicit PhaseTimer(Runtime& runtime) : backend_(runtime.backend), waits_(*runtime.waits) {}
+  explicit PhaseTimer(Runtime& runtime)
+      : backend_(runtime.backend), waits_(*runtime.exposed_comm) {}
 
   /// The step begins.
   void start();

@@ -39,7 +39,7 @@ void wait_for_others(const FileDescriptor& fd, const std::filesystem::path& file
 RunLock::RunLock(const std::filesystem::path& save, Coordinator& coordinator, const Log& log,
                  std::chrono::seconds patience) {
   const std::filesystem::path file = save / "run.lock";
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() != 0) return;
     std::error_code error;
     std::filesystem::create_directories(save, error);
@@ -52,7 +52,7 @@ RunLock::RunLock(const std::filesystem::path& save, Coordinator& coordinator, co
     write_at(file_, 0, holder.data(), holder.size(), file);
   });
   // From here on every rank holds a share, which keeps the next run's rank 0 out.
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) {
       ::flock(file_.get(), LOCK_SH);
     } else {

@@ -23,7 +23,7 @@ struct RunState {
 struct RunRecord {
   const TrainOptions& options;
   const ModelConfig& config;
-  Layout layout;
+  ParallelLayout layout;
   std::string backend;        // Backend::describe()
   std::string data_identity;  // JSON object text: what determines the order and content of the data
 };

@@ -59,8 +59,8 @@ LearningRateSchedule Trainer::make_learning_rate() const {
   return rate;
 }
 
-std::optional<std::size_t> Trainer::plan_in_layout(const Layout& layout,
-                                                   const MemoryDemand& demand) const {
+std::optional<std::size_t> Trainer::plan_in_layout(const ParallelLayout& layout,
+                                                   const MemoryShape& demand) const {
   try {
     const ProcessGrid grid(layout, 0);
     const ParameterTable table(config_, grid);
@@ -73,18 +73,18 @@ std::optional<std::size_t> Trainer::plan_in_layout(const Layout& layout,
 }
 
 void Trainer::choose_memory_demand() {
-  const Layout& layout = runtime_.grid.layout();
+  const ParallelLayout& layout = runtime_.grid.layout();
   std::int64_t longest = padded_stream_tokens(0, layout);  // the padding is a document too
   for (const auto samples : {dataset_.training(), dataset_.validation()}) {
     for (const std::int64_t sample : samples) longest = std::max(longest, dataset_.length(sample));
   }
-  const auto demand_of = [&](const Layout& of, std::int64_t micro_bs,
+  const auto demand_of = [&](const ParallelLayout& of, std::int64_t micro_bs,
                              const Recomputation& recomputation) {
     const std::int64_t tokens = std::max(largest_micro_batch(packs_, micro_bs),
                                          largest_micro_batch(validation_packs_, micro_bs));
-    return MemoryDemand{padded_stream_tokens(tokens, of), longest, recomputation};
+    return MemoryShape{padded_stream_tokens(tokens, of), longest, recomputation};
   };
-  MemoryQuestion question;
+  PlanRequest question;
   question.micro_bs = micro_bs_;
   question.layers = config_.num_layers;
   question.layout = layout;
@@ -99,7 +99,7 @@ void Trainer::choose_memory_demand() {
         static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(plan.bytes)));
     return plan;
   };
-  question.bytes_in_layout = [&](const Layout& other, Recompute mode) {
+  question.bytes_in_layout = [&](const ParallelLayout& other, Recompute mode) {
     return plan_in_layout(other, demand_of(other, 1, {mode}));
   };
   memory_choice_ = choose_memory(question);
@@ -121,13 +121,13 @@ RunRecord Trainer::record() const {
 }
 
 void Trainer::load(const std::optional<std::filesystem::path>& resume) {
-  runtime_.coordinator.together([&] {
+  runtime_.coordinator.run_collectively([&] {
     memory_ =
         std::make_unique<TrainingMemory>(runtime_, config_, table_, options_.adamw(), demand_);
   });
   if (resume) {
     std::optional<CheckpointReader> reader;
-    runtime_.coordinator.together([&] {
+    runtime_.coordinator.run_collectively([&] {
       reader.emplace(*resume);
       state_ = resume_state(reader->metadata(), record(), resume->string());
     });
@@ -135,7 +135,7 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
   } else {
     std::unique_ptr<CheckpointReader> reader;
     std::unique_ptr<WeightSource> source;
-    runtime_.coordinator.together([&] {
+    runtime_.coordinator.run_collectively([&] {
       if (is_checkpoint(options_.model)) {
         reader = std::make_unique<CheckpointReader>(*find_checkpoint(options_.model));
         source = open_checkpoint_weights(*reader);
@@ -335,7 +335,7 @@ void Trainer::describe(RunOverview& overview) const {
 
 int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) {
   std::vector<std::string> hosts = runtime_.coordinator.all_gather(runtime_.coordinator.host());
-  runtime_.coordinator.together([&] {
+  runtime_.coordinator.run_collectively([&] {
     if (runtime_.grid.rank() != 0) return;
     stragglers_ = std::make_unique<StragglerWatch>(options_.straggler_factor, options_.log_interval,
                                                    std::move(hosts));

@@ -55,8 +55,8 @@ class Trainer {
   [[nodiscard]] LearningRateSchedule make_learning_rate() const;
   void choose_memory_demand();
   /// What a rank would need in another layout; nothing when the model cannot be divided so.
-  [[nodiscard]] std::optional<std::size_t> plan_in_layout(const Layout& layout,
-                                                          const MemoryDemand& demand) const;
+  [[nodiscard]] std::optional<std::size_t> plan_in_layout(const ParallelLayout& layout,
+                                                          const MemoryShape& demand) const;
   void describe(RunOverview& overview) const;
   /// One step, and what every rank tells of it.
   StepMetrics train_step(std::int64_t step, const std::function<int()>& stop_signal,
@@ -82,8 +82,8 @@ class Trainer {
   std::int64_t micro_bs_;
   std::unique_ptr<StepSchedule> schedule_;
   std::unique_ptr<StepSchedule> validation_schedule_;
-  MemoryDemand demand_;
-  MemoryChoice memory_choice_;
+  MemoryShape demand_;
+  PlanChoice memory_choice_;
   LearningRateSchedule learning_rate_;
 
   std::unique_ptr<TrainingMemory> memory_;

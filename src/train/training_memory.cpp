@@ -13,7 +13,7 @@ Arena& section(Arena& arena, const char* name) {
 
 TrainingMemory::Parts::Parts(Runtime& runtime, const ModelConfig& config,
                              const ParameterTable& table, const AdamWOptions& adamw,
-                             const MemoryDemand& demand, Arena& arena)
+                             const MemoryShape& demand, Arena& arena)
     : layout(table),
       weights(runtime, table, section(arena, "weights")),
       gradients(runtime, table, layout, section(arena, "gradients")),
@@ -30,7 +30,7 @@ TrainingMemory::Parts::Parts(Runtime& runtime, const ModelConfig& config,
 
 MemoryPlan TrainingMemory::plan(Runtime& runtime, const ModelConfig& config,
                                 const ParameterTable& table, const AdamWOptions& adamw,
-                                const MemoryDemand& demand) {
+                                const MemoryShape& demand) {
   Arena measuring;
   const Parts parts(runtime, config, table, adamw, demand, measuring);
   return {measuring.peak(), measuring.sections()};
@@ -38,7 +38,7 @@ MemoryPlan TrainingMemory::plan(Runtime& runtime, const ModelConfig& config,
 
 TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
                                const ParameterTable& table, const AdamWOptions& adamw,
-                               const MemoryDemand& demand)
+                               const MemoryShape& demand)
     : buffer_(runtime.backend, plan(runtime, config, table, adamw, demand).bytes) {
   Arena arena(buffer_.data(), buffer_.bytes());
   parts_ = std::make_unique<Parts>(runtime, config, table, adamw, demand, arena);

@@ -14,7 +14,7 @@
 namespace longhaul {
 
 /// What determines the memory of one rank.
-struct MemoryDemand {
+struct MemoryShape {
   std::int64_t max_tokens = 0;    // of a micro-batch's stream, padding included
   std::int64_t max_position = 0;  // of the longest document
   Recomputation recomputation;
@@ -32,11 +32,11 @@ class TrainingMemory {
  public:
   /// What a run with this demand needs on this rank. Allocates nothing.
   static MemoryPlan plan(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
-                         const AdamWOptions& adamw, const MemoryDemand& demand);
+                         const AdamWOptions& adamw, const MemoryShape& demand);
 
   /// Allocates it. Throws UserError when the device does not have it.
   TrainingMemory(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
-                 const AdamWOptions& adamw, const MemoryDemand& demand);
+                 const AdamWOptions& adamw, const MemoryShape& demand);
 
   [[nodiscard]] std::size_t bytes() const { return buffer_.bytes(); }
   [[nodiscard]] const ShardLayout& layout() const { return parts_->layout; }
@@ -50,7 +50,7 @@ class TrainingMemory {
   /// The consumers of the arena, in the order in which they take from it.
   struct Parts {
     Parts(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
-          const AdamWOptions& adamw, const MemoryDemand& demand, Arena& arena);
+          const AdamWOptions& adamw, const MemoryShape& demand, Arena& arena);
     ShardLayout layout;
     Weights weights;
     GradientBuffers gradients;

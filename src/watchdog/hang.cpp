@@ -26,7 +26,7 @@ bool may_wait(const RankView& rank) { return rank.progress.waiting || rank.progr
 
 class Search {
  public:
-  Search(std::span<const RankView> ranks, const std::optional<Layout>& layout,
+  Search(std::span<const RankView> ranks, const std::optional<ParallelLayout>& layout,
          const HangLimits& limits)
       : ranks_(ranks), layout_(layout), limits_(limits) {}
 
@@ -117,7 +117,7 @@ class Search {
   }
 
   std::span<const RankView> ranks_;
-  const std::optional<Layout>& layout_;
+  const std::optional<ParallelLayout>& layout_;
   const HangLimits& limits_;
 };
 
@@ -142,7 +142,8 @@ bool first_rank_is_gone(const RankView& own, const RankView& first, const HangLi
   return own.idle_seconds >= patience && first.silent_seconds >= patience;
 }
 
-std::vector<int> members(Group group, int rank, int world, const std::optional<Layout>& layout) {
+std::vector<int> members(Group group, int rank, int world,
+                         const std::optional<ParallelLayout>& layout) {
   std::vector<int> everyone(static_cast<std::size_t>(world));
   for (int i = 0; i < world; ++i) everyone[static_cast<std::size_t>(i)] = i;
   if (group == Group::host || group == Group::world) return everyone;
@@ -164,7 +165,8 @@ std::vector<int> members(Group group, int rank, int world, const std::optional<L
   return everyone;
 }
 
-std::optional<Hang> find_hang(std::span<const RankView> ranks, const std::optional<Layout>& layout,
+std::optional<Hang> find_hang(std::span<const RankView> ranks,
+                              const std::optional<ParallelLayout>& layout,
                               const HangLimits& limits) {
   const Search search(ranks, layout, limits);
   std::optional<Hang> longest;

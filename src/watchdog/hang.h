@@ -43,14 +43,16 @@ struct Hang {
 
 /// World ranks of the group in which `rank` is; every rank for Group::host and Group::world. Before
 /// the layout is known there are only those two.
-std::vector<int> members(Group group, int rank, int world, const std::optional<Layout>& layout);
+std::vector<int> members(Group group, int rank, int world,
+                         const std::optional<ParallelLayout>& layout);
 
 /// Looks for ranks that wait for a rank that does not come. A rank has come to a collective when it
 /// has begun as many of its group as the waiting rank. Who waits itself for others is not to blame:
 /// those are looked at instead. A rank that works is given its time as long as its reports change;
 /// one that has collectives on its device and reports nothing new may be waiting without knowing.
 /// `ranks`: all of them, by rank.
-std::optional<Hang> find_hang(std::span<const RankView> ranks, const std::optional<Layout>& layout,
+std::optional<Hang> find_hang(std::span<const RankView> ranks,
+                              const std::optional<ParallelLayout>& layout,
                               const HangLimits& limits);
 
 /// Should a rank other than 0, which is in `own`, give up because rank 0 does not answer, as seen

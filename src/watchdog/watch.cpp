@@ -76,7 +76,7 @@ void Watch::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Watch::set_layout(const Layout& layout) {
+void Watch::set_layout(const ParallelLayout& layout) {
   const std::lock_guard lock(mutex_);
   layout_ = layout;
 }
@@ -86,7 +86,7 @@ void Watch::set_failure_file(FailureFile* file) {
   failure_file_ = file;
 }
 
-std::optional<Layout> Watch::layout() const {
+std::optional<ParallelLayout> Watch::layout() const {
   const std::lock_guard lock(mutex_);
   return layout_;
 }

@@ -27,7 +27,7 @@ class Watch {
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  void set_layout(const Layout& layout);
+  void set_layout(const ParallelLayout& layout);
   void set_failure_file(FailureFile* file);
 
  protected:
@@ -48,7 +48,7 @@ class Watch {
 
   /// Seconds that the thread has lived through; stands still while the process is stopped.
   [[nodiscard]] double clock() const { return clock_; }
-  [[nodiscard]] std::optional<Layout> layout() const;
+  [[nodiscard]] std::optional<ParallelLayout> layout() const;
   [[nodiscard]] Heartbeat heartbeat(Heartbeat::Kind kind) const;
   /// The wake-up call, for poll().
   [[nodiscard]] pollfd wake_call() const { return {wake_.get(), POLLIN, 0}; }
@@ -74,7 +74,7 @@ class Watch {
   const FileDescriptor wake_;
   double clock_ = 0.0;
   mutable std::mutex mutex_;  // guards what follows
-  std::optional<Layout> layout_;
+  std::optional<ParallelLayout> layout_;
   FailureFile* failure_file_ = nullptr;
   std::jthread thread_;
 };

@@ -28,7 +28,7 @@ class FirstRankWatch final : public Watch {
                  const Log& log)
       : Watch(coordinator, limits, std::move(command), log), ranks_(places_.size()) {
     allow_connections(places_.size());
-    coordinator.together([&] { listener_.emplace(); });
+    coordinator.run_collectively([&] { listener_.emplace(); });
     token_ = random_token();
     std::string text(token_.data(), token_.size());
     text += fmt::format("{}", listener_->port());
@@ -90,7 +90,7 @@ class FirstRankWatch final : public Watch {
     for (const Observation& rank : ranks_) views.push_back(rank.view(clock()));
     record_lost(views);
     tell_unreachable(views);
-    const std::optional<Layout> layout = this->layout();
+    const std::optional<ParallelLayout> layout = this->layout();
     if (const std::optional<Hang> hang = find_hang(views, layout, limits_)) end_job(*hang, views);
   }
 

@@ -24,7 +24,7 @@ class OtherRankWatch final : public Watch {
   OtherRankWatch(Coordinator& coordinator, const HangLimits& limits, std::string command,
                  const Log& log)
       : Watch(coordinator, limits, std::move(command), log) {
-    coordinator.together([] {});  // rank 0 opens its port
+    coordinator.run_collectively([] {});  // rank 0 opens its port
     const std::string text = coordinator.broadcast("", 0);
     LONGHAUL_CHECK(text.size() > token_.size(), "{} bytes from rank 0", text.size());
     std::copy_n(text.begin(), token_.size(), token_.begin());

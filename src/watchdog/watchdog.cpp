@@ -16,7 +16,7 @@ Watchdog::Watchdog(Coordinator& coordinator, const HangLimits& limits, std::stri
 
 Watchdog::~Watchdog() = default;
 
-void Watchdog::set_layout(const Layout& layout) {
+void Watchdog::set_layout(const ParallelLayout& layout) {
   if (watch_) watch_->set_layout(layout);
 }
 

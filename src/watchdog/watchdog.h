@@ -36,7 +36,7 @@ class Watchdog {
   Watchdog& operator=(const Watchdog&) = delete;
 
   /// From now on groups of the layout have members.
-  void set_layout(const Layout& layout);
+  void set_layout(const ParallelLayout& layout);
   /// From now on failures are recorded there; null: no longer. Must outlive this object or the next
   /// call.
   void set_failure_file(FailureFile* file);

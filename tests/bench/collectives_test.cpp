@@ -13,9 +13,9 @@ TEST(CollectiveBench, OneRankHasNothingToExchange) {
   const auto coordinator = make_solo_coordinator();
   const Communicators comms = make_self_communicators();
   Report report("collectives", nullptr);
-  EXPECT_THROW(
-      bench_collectives(*backend, comms, *coordinator, ProcessGrid(Layout{1, 1, 1}, 0), {}, report),
-      UserError);
+  EXPECT_THROW(bench_collectives(*backend, comms, *coordinator,
+                                 ProcessGrid(ParallelLayout{1, 1, 1}, 0), {}, report),
+               UserError);
 }
 
 }  // namespace

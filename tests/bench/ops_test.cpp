@@ -16,7 +16,7 @@ namespace {
 constexpr double kSeconds = 0.001;
 
 LocalSizes tiny_sizes(const ModelConfig& config, int tp = 1) {
-  const ProcessGrid grid(Layout{tp, 1, 1}, 0);
+  const ProcessGrid grid(ParallelLayout{tp, 1, 1}, 0);
   return LocalSizes(config, grid, ParameterTable(config, grid));
 }
 
@@ -140,7 +140,10 @@ TEST(GemmBench, BiasesAndAccumulation) {
   config.qkv_bias = true;
   Report report("gemm", nullptr);
   bench_gemm(*backend, config, tiny_sizes(config, 2),
-             {.tokens = 8, .weight_gradient = Write::accumulate, .only = "kv", .seconds = kSeconds},
+             {.tokens = 8,
+              .weight_gradient = AccumulateMode::accumulate,
+              .only = "kv",
+              .seconds = kSeconds},
              report);
   ASSERT_EQ(report.rows(), 3U);
   EXPECT_EQ(text(report, 0, "linear"), "kv");

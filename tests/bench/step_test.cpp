@@ -16,7 +16,7 @@ class Alone {
  public:
   explicit Alone(ModelConfig model)
       : config(std::move(model)),
-        grid_(Layout{1, 1, 1}, 0),
+        grid_(ParallelLayout{1, 1, 1}, 0),
         table(config, grid_),
         backend_(make_cpu_backend(1)),
         comms_(make_self_communicators()),
@@ -105,7 +105,7 @@ TEST(StepBench, RefusesWhatDoesNotFit) {
 }
 
 TEST(SyntheticBatches, LossIsSpreadEvenly) {
-  const ProcessGrid grid(Layout{1, 1, 1}, 0);
+  const ProcessGrid grid(ParallelLayout{1, 1, 1}, 0);
   SyntheticBatches batches({1000}, 1, 0.25, 97, grid);
   const MicroBatch& batch = batches.build(0);
   EXPECT_NEAR(static_cast<double>(batch.loss_rows.size()), 250.0, 1.0);
@@ -117,7 +117,7 @@ TEST(SyntheticBatches, LossIsSpreadEvenly) {
 }
 
 TEST(SyntheticBatches, RanksShareStreamsAndPacksDiffer) {
-  const Layout layout{1, 1, 2};
+  const ParallelLayout layout{1, 1, 2};
   const ProcessGrid first(layout, 0);
   const ProcessGrid second(layout, 1);
   SyntheticBatches a({64}, 2, 1.0, 97, first);

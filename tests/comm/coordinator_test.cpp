@@ -37,7 +37,7 @@ TEST_F(CoordinatorTest, OneFailureReachesEveryRankAndOneSpeaks) {
   const int failing = coordinator_->size() - 1;
   int speakers = 0;
   try {
-    coordinator_->together([&] {
+    coordinator_->run_collectively([&] {
       if (coordinator_->rank() == failing) user_error("the disk of rank {} is full", failing);
     });
     FAIL() << "no error on rank " << coordinator_->rank();
@@ -52,7 +52,8 @@ TEST_F(CoordinatorTest, OneFailureReachesEveryRankAndOneSpeaks) {
 
 TEST_F(CoordinatorTest, LowestFailingRankSpeaksAndNestingKeepsTheText) {
   try {
-    coordinator_->together([&] { coordinator_->together([&] { throw InternalError("broken"); }); });
+    coordinator_->run_collectively(
+        [&] { coordinator_->run_collectively([&] { throw InternalError("broken"); }); });
     FAIL() << "no error";
   } catch (const CollectiveError& error) {
     EXPECT_EQ(error.speaker(), coordinator_->rank() == 0);
@@ -65,11 +66,11 @@ TEST_F(CoordinatorTest, LowestFailingRankSpeaksAndNestingKeepsTheText) {
 TEST_F(CoordinatorTest, AWishToStopIsAgreedOn) {
   int signal = 0;
   coordinator_->stop_at_agreement([&] { return signal; }, "before the first step");
-  coordinator_->together([] {});
+  coordinator_->run_collectively([] {});
   // One rank is told; another one fails at the same time: that counts more.
   signal = coordinator_->rank() == coordinator_->size() - 1 ? 15 : 0;
   try {
-    coordinator_->together([&] {
+    coordinator_->run_collectively([&] {
       if (coordinator_->rank() == 0) user_error("a mistake");
     });
     FAIL() << "no error";
@@ -77,7 +78,7 @@ TEST_F(CoordinatorTest, AWishToStopIsAgreedOn) {
     EXPECT_EQ(error.exit_code(), kExitUserError);
   }
   try {
-    coordinator_->together([&] { coordinator_->together([] {}); });
+    coordinator_->run_collectively([&] { coordinator_->run_collectively([] {}); });
     FAIL() << "no stop";
   } catch (const CollectiveError& error) {
     EXPECT_EQ(error.exit_code(), kExitStopped);
@@ -85,12 +86,12 @@ TEST_F(CoordinatorTest, AWishToStopIsAgreedOn) {
     EXPECT_EQ(error.speaker(), coordinator_->rank() == 0);
   }
   coordinator_->stop_at_agreement({}, "");
-  coordinator_->together([] {});
+  coordinator_->run_collectively([] {});
 }
 
 TEST_F(CoordinatorTest, SuccessIsQuiet) {
   int calls = 0;
-  coordinator_->together([&] { ++calls; });
+  coordinator_->run_collectively([&] { ++calls; });
   EXPECT_EQ(calls, 1);
 }
 

@@ -29,7 +29,7 @@ constexpr std::array kAllDTypes = {DType::f32, DType::f64, DType::bf16, DType::f
                                    DType::i32, DType::i64, DType::u8};
 
 /// Layouts of which each axis is one rank in some and several in others.
-std::vector<Layout> layouts_of(int world) {
+std::vector<ParallelLayout> layouts_of(int world) {
   switch (world) {
     case 2:
       return {{2, 1, 1}, {1, 2, 1}, {1, 1, 2}};
@@ -86,14 +86,14 @@ class NcclCommunicatorTest : public ::testing::Test {
     if (const auto problem = cuda::cuda_problem()) GTEST_SKIP() << *problem;
   }
 
-  static ProcessGrid grid(const Layout& layout) { return {layout, coordinator_->rank()}; }
+  static ProcessGrid grid(const ParallelLayout& layout) { return {layout, coordinator_->rank()}; }
 
-  static Communicators make(const Layout& layout) {
+  static Communicators make(const ParallelLayout& layout) {
     return make_nccl_communicators(*coordinator_, grid(layout), options_, *log_);
   }
 
   /// Made once for each layout.
-  static Communicators& communicators(const Layout& layout) {
+  static Communicators& communicators(const ParallelLayout& layout) {
     const auto key = std::pair(layout.tp, layout.cp);
     auto found = made_.find(key);
     if (found == made_.end()) found = made_.emplace(key, make(layout)).first;
@@ -242,7 +242,7 @@ TEST_F(NcclCommunicatorTest, LongMessages) {
 }
 
 TEST_F(NcclCommunicatorTest, GroupsOfEveryLayout) {
-  for (const Layout& layout : layouts_of(coordinator_->size())) {
+  for (const ParallelLayout& layout : layouts_of(coordinator_->size())) {
     SCOPED_TRACE(layout.describe());
     const ProcessGrid place = grid(layout);
     const Communicators& comms = communicators(layout);
@@ -268,7 +268,7 @@ TEST_F(NcclCommunicatorTest, TwoGroupsOnTwoStreams) {
   // which the host issues them.
   constexpr int kRounds = 25;
   constexpr std::int64_t kCount = 50'000;
-  for (const Layout& layout : layouts_of(coordinator_->size())) {
+  for (const ParallelLayout& layout : layouts_of(coordinator_->size())) {
     SCOPED_TRACE(layout.describe());
     const Communicators& comms = communicators(layout);
     std::vector<Communicator*> groups;
@@ -392,7 +392,7 @@ TEST_F(NcclCommunicatorTest, RefusesWhatCannotWork) {
 }
 
 TEST_F(NcclCommunicatorTest, AnExceptionAbortsWhatWouldHang) {
-  const Layout layout = layouts_of(coordinator_->size())[0];
+  const ParallelLayout layout = layouts_of(coordinator_->size())[0];
   const DeviceBytes data(4096);
   try {
     const Communicators comms = make(layout);

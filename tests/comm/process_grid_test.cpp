@@ -19,7 +19,7 @@ TEST(ProcessGrid, WorkedExampleOf32Ranks) {
 }
 
 TEST(ProcessGrid, RankAndCoordinatesAreInverse) {
-  const Layout layout{2, 3, 4};
+  const ParallelLayout layout{2, 3, 4};
   for (int rank = 0; rank < layout.world(); ++rank) {
     const ProcessGrid grid(layout, rank);
     EXPECT_EQ((grid.dp_rank() * layout.cp + grid.cp_rank()) * layout.tp + grid.tp_rank(), rank);
@@ -32,7 +32,7 @@ TEST(ProcessGrid, RankAndCoordinatesAreInverse) {
 }
 
 TEST(ProcessGrid, GroupsPartitionTheWorld) {
-  const Layout layout{2, 2, 3};
+  const ParallelLayout layout{2, 2, 3};
   std::vector<int> seen(static_cast<std::size_t>(layout.world()), 0);
   for (int rank = 0; rank < layout.world(); ++rank) {
     const ProcessGrid grid(layout, rank);
@@ -42,7 +42,9 @@ TEST(ProcessGrid, GroupsPartitionTheWorld) {
   for (const int count : seen) EXPECT_EQ(count, 1);
 }
 
-TEST(MakeLayout, DataParallelIsWhatRemains) { EXPECT_EQ(make_layout(24, 4, 2), (Layout{4, 2, 3})); }
+TEST(MakeLayout, DataParallelIsWhatRemains) {
+  EXPECT_EQ(make_layout(24, 4, 2), (ParallelLayout{4, 2, 3}));
+}
 
 TEST(MakeLayout, ExplainsWhatDoesNotDivide) {
   try {

@@ -64,7 +64,8 @@ class AttentionFixture : public BackendTest {
     backend_->attention_forward(q.view(), k, v, p.segments, shape, o.view(), lse.floats());
     backend_->attention_backward(q.view(), k, v, o.view(), lse.floats(), d_o.view(), p.segments,
                                  shape, dq.view(), dkv.view().col_range(0, kv_cols),
-                                 dkv.view().col_range(kv_cols, kv_cols), Write::accumulate);
+                                 dkv.view().col_range(kv_cols, kv_cols),
+                                 AccumulateMode::accumulate);
     backend_->set_workspace(nullptr, 0);
     const reference::Matrix both = dkv.download();
     Outputs out{o.download(), lse.download(), dq.download(), in.k, in.v};
@@ -85,7 +86,7 @@ class AttentionFixture : public BackendTest {
   /// GPUs take exponentials and logarithms from tables with a few fp32 roundings.
   [[nodiscard]] double lse_tolerance() const { return dtype_ == DType::bf16 ? 1e-5 : 1e-6; }
 
-  /// dk and dv [Tkv, 2 kv_cols] of Write::overwrite, NaN where nothing was written.
+  /// dk and dv [Tkv, 2 kv_cols] of AccumulateMode::overwrite, NaN where nothing was written.
   [[nodiscard]] reference::Matrix overwritten_dkv(const AttentionProblem& p,
                                                   const Inputs& in) const {
     const AttentionHeads shape = p.shape();
@@ -103,7 +104,8 @@ class AttentionFixture : public BackendTest {
                                 lse.floats());
     backend_->attention_backward(q.view(), k.view(), v.view(), o.view(), lse.floats(), d_o.view(),
                                  p.segments, shape, dq.view(), dkv.view().col_range(0, in.k.cols),
-                                 dkv.view().col_range(in.k.cols, in.k.cols), Write::overwrite);
+                                 dkv.view().col_range(in.k.cols, in.k.cols),
+                                 AccumulateMode::overwrite);
     const reference::Matrix result = dkv.download();
     backend_->set_workspace(nullptr, 0);
     return result;

@@ -165,7 +165,7 @@ inline void expect_close(const reference::Matrix& actual, const reference::Matri
 
 class BackendTest : public ::testing::TestWithParam<BackendCase> {
  protected:
-  BackendTest() : backend_(GetParam().make()), dtype_(backend_->weight_dtype()) {}
+  BackendTest() : backend_(GetParam().make()), dtype_(backend_->compute_dtype()) {}
 
   /// One rounding of the result, plus fp32 sums of a few hundred terms. Rounding to bf16 is off by
   /// 2^-9 of the value at most; twice that leaves room for a sum on the other side of a tie.

@@ -47,10 +47,10 @@ TEST_P(DeterminismTest, ReductionsAreBitIdenticalFromCallToCall) {
     const DeviceMatrix results = upload_f32(Matrix(258, 256));
     float* const out = results.floats();
     backend_->rms_norm_backward(device_dy.view(), device_x.view(), 1, device_weight.view().data,
-                                device_inv_rms.floats(), dx.view(), Write::overwrite, out);
+                                device_inv_rms.floats(), dx.view(), AccumulateMode::overwrite, out);
     backend_->bias_backward(device_dy.view(), out + 256);
     backend_->linear_backward_weight(device_dy.view(), device_x.view(),
-                                     results.view().row_range(2, 256), Write::accumulate);
+                                     results.view().row_range(2, 256), AccumulateMode::accumulate);
     return std::pair(results.bytes(), dx.bytes());
   };
   // Where algorithms of products are found by timing, the first product is the one that times.

@@ -77,12 +77,13 @@ TEST_P(LinearTest, BackwardInputOverwritesOrAccumulates) {
     const DeviceMatrix device_w = upload(w);
 
     const DeviceMatrix dx = poisoned(s.tokens, s.inputs, row_gap(s.rows, 1));
-    backend_->linear_backward_input(device_dy.view(), device_w.view(), dx.view(), Write::overwrite);
+    backend_->linear_backward_input(device_dy.view(), device_w.view(), dx.view(),
+                                    AccumulateMode::overwrite);
     expect_close(dx.download(), expected, tolerance(), "dx overwritten");
 
     const DeviceMatrix sum = upload(before, row_gap(s.rows, 1));
     backend_->linear_backward_input(device_dy.view(), device_w.view(), sum.view(),
-                                    Write::accumulate);
+                                    AccumulateMode::accumulate);
     // Some products of the library are rounded before what is there is added.
     expect_close(sum.download(), reference::sum(before, expected),
                  (dtype_ == DType::bf16 ? 2 : 1) * tolerance(), "dx accumulated");
@@ -100,13 +101,13 @@ TEST_P(LinearTest, BackwardWeightAndBiasAccumulateInFloat32) {
 
     const DeviceMatrix dw = upload_f32(dw_before, row_gap(s.rows, 7));
     backend_->linear_backward_weight(device_dy.view(), device_x.view(), dw.view(),
-                                     Write::accumulate);
+                                     AccumulateMode::accumulate);
     // The sums are fp32 whatever the weights' type is.
     const Matrix product = multiply_nt(transposed(dy), transposed(x));
     expect_close(dw.download(), reference::sum(dw_before, product), sum_tolerance(), "dw");
     const DeviceMatrix first = poisoned_f32(s.outputs, s.inputs, row_gap(s.rows, 7));
     backend_->linear_backward_weight(device_dy.view(), device_x.view(), first.view(),
-                                     Write::overwrite);
+                                     AccumulateMode::overwrite);
     expect_close(first.download(), product, sum_tolerance(), "dw overwritten");
 
     const DeviceMatrix dbias = upload_f32(dbias_before);
@@ -125,12 +126,12 @@ TEST_P(LinearTest, NoRowsLeaveGradientsAlone) {
   const DeviceMatrix nothing_dy = poisoned(0, 6);
   const DeviceMatrix nothing_x = poisoned(0, 4);
   backend_->linear_backward_weight(nothing_dy.view(), nothing_x.view(), dw.view(),
-                                   Write::accumulate);
+                                   AccumulateMode::accumulate);
   backend_->bias_backward(nothing_dy.view(), dbias.floats());
   expect_close(dw.download(), before, 0.0, "dw");
   const DeviceMatrix first = poisoned_f32(6, 4, 1);
   backend_->linear_backward_weight(nothing_dy.view(), nothing_x.view(), first.view(),
-                                   Write::overwrite);
+                                   AccumulateMode::overwrite);
   expect_close(first.download(), Matrix(6, 4, 0.0), 0.0, "dw overwritten");
   expect_close(dbias.download(), Matrix(1, 6, 0.5), 0.0, "dbias");
 }

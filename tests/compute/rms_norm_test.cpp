@@ -72,7 +72,7 @@ TEST_P(RmsNormTest, BackwardMatchesTheAnalyticGradient) {
     const DeviceMatrix device_x = upload(x, row_gap(s.memory, 1));
     const DeviceMatrix device_weight = upload(weight);
     const DeviceMatrix device_inv_rms = upload_f32(inv_rms);
-    const auto run = [&](const DeviceMatrix& d_y, const DeviceMatrix& dx, Write write) {
+    const auto run = [&](const DeviceMatrix& d_y, const DeviceMatrix& dx, AccumulateMode write) {
       const DeviceMatrix dweight = upload_f32(dweight_before);
       backend_->rms_norm_backward(d_y.view(), device_x.view(), s.groups, device_weight.view().data,
                                   device_inv_rms.floats(), dx.view(), write, dweight.floats());
@@ -81,13 +81,13 @@ TEST_P(RmsNormTest, BackwardMatchesTheAnalyticGradient) {
     };
     const DeviceMatrix device_dy = upload(dy, row_gap(s.memory, 5));
     const DeviceMatrix overwritten = poisoned(s.rows, x.cols, row_gap(s.memory, 3));
-    run(device_dy, overwritten, Write::overwrite);
+    run(device_dy, overwritten, AccumulateMode::overwrite);
     expect_close(overwritten.download(), expected.dx, tolerance(), "dx overwritten");
     const DeviceMatrix accumulated = upload(dx_before, row_gap(s.memory, 3));
-    run(device_dy, accumulated, Write::accumulate);
+    run(device_dy, accumulated, AccumulateMode::accumulate);
     expect_close(accumulated.download(), reference::sum(dx_before, expected.dx), tolerance(),
                  "dx accumulated");
-    run(device_dy, device_dy, Write::overwrite);
+    run(device_dy, device_dy, AccumulateMode::overwrite);
     expect_close(device_dy.download(), overwritten.download(), other_order_tolerance(),
                  "dx in the place of dy");
   }

@@ -26,8 +26,8 @@ ModelConfig tiny_config(bool tied) {
 }
 
 /// How often each element of each tensor is owned, over all ranks of a layout.
-std::map<std::string, std::vector<int>> coverage(const ModelConfig& config, const Layout& layout,
-                                                 bool every_replica) {
+std::map<std::string, std::vector<int>> coverage(const ModelConfig& config,
+                                                 const ParallelLayout& layout, bool every_replica) {
   std::map<std::string, std::vector<int>> counts;
   for (int rank = 0; rank < layout.world(); ++rank) {
     const ParameterTable table(config, ProcessGrid(layout, rank));
@@ -52,8 +52,9 @@ std::map<std::string, std::vector<int>> coverage(const ModelConfig& config, cons
 TEST(ParameterTable, ShardsTileEveryTensorOnce) {
   for (const bool tied : {true, false}) {
     const ModelConfig config = tiny_config(tied);
-    for (const Layout layout :
-         {Layout{1, 1, 1}, Layout{2, 1, 1}, Layout{1, 2, 3}, Layout{2, 3, 2}, Layout{1, 1, 50}}) {
+    for (const ParallelLayout layout :
+         {ParallelLayout{1, 1, 1}, ParallelLayout{2, 1, 1}, ParallelLayout{1, 2, 3},
+          ParallelLayout{2, 3, 2}, ParallelLayout{1, 1, 50}}) {
       for (const auto& [name, counts] : coverage(config, layout, /*every_replica=*/false)) {
         for (const int count : counts) ASSERT_EQ(count, 1) << name << ", " << layout.describe();
       }

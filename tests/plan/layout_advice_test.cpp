@@ -17,23 +17,23 @@ ModelConfig config_with_heads(std::int64_t heads, std::int64_t kv_heads) {
 
 TEST(ChooseLayout, UsualSizesWhenWorldAndModelAllow) {
   const LayoutAdvice advice = choose_layout(64, 0, 0, config_with_heads(64, 8));
-  EXPECT_EQ(advice.layout, (Layout{8, 4, 2}));
+  EXPECT_EQ(advice.layout, (ParallelLayout{8, 4, 2}));
   EXPECT_NE(advice.reason.find("tp 8, cp 4, dp 2"), std::string::npos) << advice.reason;
 }
 
 TEST(ChooseLayout, LargestTpThatDividesElse) {
-  EXPECT_EQ(choose_layout(4, 0, 0, config_with_heads(64, 8)).layout, (Layout{4, 1, 1}));
-  EXPECT_EQ(choose_layout(6, 0, 0, config_with_heads(4, 2)).layout, (Layout{2, 1, 3}));
-  EXPECT_EQ(choose_layout(32, 0, 0, config_with_heads(4, 2)).layout, (Layout{2, 1, 16}));
-  EXPECT_EQ(choose_layout(1, 0, 0, config_with_heads(14, 2)).layout, (Layout{1, 1, 1}));
+  EXPECT_EQ(choose_layout(4, 0, 0, config_with_heads(64, 8)).layout, (ParallelLayout{4, 1, 1}));
+  EXPECT_EQ(choose_layout(6, 0, 0, config_with_heads(4, 2)).layout, (ParallelLayout{2, 1, 3}));
+  EXPECT_EQ(choose_layout(32, 0, 0, config_with_heads(4, 2)).layout, (ParallelLayout{2, 1, 16}));
+  EXPECT_EQ(choose_layout(1, 0, 0, config_with_heads(14, 2)).layout, (ParallelLayout{1, 1, 1}));
 }
 
 TEST(ChooseLayout, KeepsWhatTheUserGave) {
   const LayoutAdvice both = choose_layout(8, 2, 2, config_with_heads(64, 8));
-  EXPECT_EQ(both.layout, (Layout{2, 2, 2}));
+  EXPECT_EQ(both.layout, (ParallelLayout{2, 2, 2}));
   EXPECT_TRUE(both.reason.empty());
-  EXPECT_EQ(choose_layout(8, 2, 0, config_with_heads(64, 8)).layout, (Layout{2, 4, 1}));
-  EXPECT_EQ(choose_layout(8, 0, 2, config_with_heads(64, 8)).layout, (Layout{4, 2, 1}));
+  EXPECT_EQ(choose_layout(8, 2, 0, config_with_heads(64, 8)).layout, (ParallelLayout{2, 4, 1}));
+  EXPECT_EQ(choose_layout(8, 0, 2, config_with_heads(64, 8)).layout, (ParallelLayout{4, 2, 1}));
 }
 
 TEST(ChooseLayout, RefusesWhatDoesNotDivide) {

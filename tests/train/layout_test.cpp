@@ -218,7 +218,7 @@ TEST_P(LayoutSweep, EqualsOneRank) {
     if (config.num_heads % tp != 0 || config.num_kv_heads % tp != 0) continue;
     for (int cp = 1; cp <= world / tp; ++cp) {
       if (world % (tp * cp) != 0) continue;
-      const Layout layout = make_layout(world, tp, cp);
+      const ParallelLayout layout = make_layout(world, tp, cp);
       const std::shared_ptr<RankGroups> groups = rank_->connect(layout);
       // In the last one a layer keeps everything.
       for (const Recomputation recompute :

@@ -22,19 +22,19 @@ MemoryPlan demand(std::int64_t micro_bs, const Recomputation& recomputation) {
 }
 
 /// CP divides the activations, TP everything; TP above 2 does not divide the model.
-std::optional<std::size_t> demand_in(const Layout& layout, Recompute mode) {
+std::optional<std::size_t> demand_in(const ParallelLayout& layout, Recompute mode) {
   if (layout.tp > 2) return std::nullopt;
   const auto tp = static_cast<std::size_t>(layout.tp);
   return (10 + (demand(1, {mode}).bytes - 10) / static_cast<std::size_t>(layout.cp)) / tp;
 }
 
-MemoryChoice choose(std::int64_t micro_bs, std::optional<Recompute> recompute,
-                    std::size_t free_bytes, const Layout& layout = {1, 1, 2}) {
+PlanChoice choose(std::int64_t micro_bs, std::optional<Recompute> recompute, std::size_t free_bytes,
+                  const ParallelLayout& layout = {1, 1, 2}) {
   return choose_memory({micro_bs, recompute, kLayers, free_bytes, layout, demand, demand_in});
 }
 
 std::string refusal(std::int64_t micro_bs, std::optional<Recompute> recompute,
-                    std::size_t free_bytes, const Layout& layout = {1, 1, 2}) {
+                    std::size_t free_bytes, const ParallelLayout& layout = {1, 1, 2}) {
   try {
     choose(micro_bs, recompute, free_bytes, layout);
   } catch (const UserError& error) {
@@ -44,7 +44,7 @@ std::string refusal(std::int64_t micro_bs, std::optional<Recompute> recompute,
 }
 
 TEST(ChooseMemory, KeepsWhatFits) {
-  const MemoryChoice choice = choose(8, std::nullopt, 1000);
+  const PlanChoice choice = choose(8, std::nullopt, 1000);
   EXPECT_EQ(choice.micro_bs, 8);
   EXPECT_EQ(choice.recomputation.mode, Recompute::none);
   EXPECT_EQ(choice.plan.bytes, 810U);
@@ -52,7 +52,7 @@ TEST(ChooseMemory, KeepsWhatFits) {
 }
 
 TEST(ChooseMemory, LowersTheMicroBatchBeforeItRecomputes) {
-  const MemoryChoice choice = choose(8, std::nullopt, 300);
+  const PlanChoice choice = choose(8, std::nullopt, 300);
   EXPECT_EQ(choice.micro_bs, 2);
   EXPECT_EQ(choice.recomputation.mode, Recompute::none);
   EXPECT_NE(choice.note.find("--micro_bs 8"), std::string::npos) << choice.note;
@@ -69,18 +69,18 @@ TEST(ChooseMemory, KeepsAsManyLayersAsFit) {
   // 50 bytes selective, 6 more for each layer that keeps everything, and a margin of 3 %.
   for (const auto& [free_bytes, kept] : {std::pair(57U, 0), std::pair(58U, 1), std::pair(90U, 6),
                                          std::pair(107U, 8), std::pair(109U, 9)}) {
-    const MemoryChoice choice = choose(1, std::nullopt, free_bytes);
+    const PlanChoice choice = choose(1, std::nullopt, free_bytes);
     EXPECT_EQ(choice.recomputation.mode, Recompute::selective) << free_bytes;
     EXPECT_EQ(choice.recomputation.kept_layers, kept) << free_bytes;
     EXPECT_EQ(choice.plan.bytes, demand(1, choice.recomputation).bytes);
   }
   EXPECT_EQ(choose(1, std::nullopt, 110).recomputation.mode, Recompute::none);
-  const MemoryChoice asked = choose(1, Recompute::selective, 1000);
+  const PlanChoice asked = choose(1, Recompute::selective, 1000);
   EXPECT_EQ(asked.recomputation.kept_layers, 0) << "all layers do what was asked for";
 }
 
 TEST(ChooseMemory, KeepsTheModeThatWasAskedFor) {
-  const MemoryChoice choice = choose(4, Recompute::full, 1000);
+  const PlanChoice choice = choose(4, Recompute::full, 1000);
   EXPECT_EQ(choice.recomputation.mode, Recompute::full);
   EXPECT_EQ(choice.micro_bs, 4);
 }

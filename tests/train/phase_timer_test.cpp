@@ -16,7 +16,7 @@ class PhaseTimerTest : public ::testing::Test {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
   }
 
-  ProcessGrid grid_{Layout{1, 1, 1}, 0};
+  ProcessGrid grid_{ParallelLayout{1, 1, 1}, 0};
   std::unique_ptr<Backend> backend_ = make_cpu_backend(1);
   Communicators comms_ = make_self_communicators();
   std::unique_ptr<Coordinator> coordinator_ = make_solo_coordinator();
@@ -29,9 +29,9 @@ TEST_F(PhaseTimerTest, WaitingInAPhaseIsCommunication) {
   const Stopwatch watch;
   timer_.start();
   sleep(20);
-  runtime_.waits->timed([] { sleep(30); });
+  runtime_.exposed_comm->timed([] { sleep(30); });
   timer_.mark(&PhaseSeconds::forward);
-  runtime_.waits->timed([] { sleep(10); });
+  runtime_.exposed_comm->timed([] { sleep(10); });
   sleep(5);
   timer_.mark(&PhaseSeconds::backward);
   const PhaseSeconds seconds = timer_.finish();
@@ -47,14 +47,14 @@ TEST_F(PhaseTimerTest, WaitingInAPhaseIsCommunication) {
 TEST_F(PhaseTimerTest, EachStepBeginsAtZeroAndNothingCountsBetweenSteps) {
   for (int step = 0; step < 2; ++step) {
     timer_.start();
-    runtime_.waits->timed([] { sleep(5); });
+    runtime_.exposed_comm->timed([] { sleep(5); });
     timer_.mark(&PhaseSeconds::forward);
     const PhaseSeconds seconds = timer_.finish();
     EXPECT_GE(seconds.communication, 0.005);
     EXPECT_LT(seconds.communication, 0.105);
-    runtime_.waits->timed([] { sleep(100); });  // as an evaluation
+    runtime_.exposed_comm->timed([] { sleep(100); });  // as an evaluation
   }
-  EXPECT_EQ(runtime_.waits->count(), 1U);
+  EXPECT_EQ(runtime_.exposed_comm->count(), 1U);
 }
 
 }  // namespace

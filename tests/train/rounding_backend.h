@@ -18,7 +18,7 @@ class RoundingBackend final : public Backend {
   [[nodiscard]] std::string describe() const override {
     return exact_->describe() + ", rounding to BF16";
   }
-  [[nodiscard]] DType weight_dtype() const override { return exact_->weight_dtype(); }
+  [[nodiscard]] DType compute_dtype() const override { return exact_->compute_dtype(); }
   [[nodiscard]] double peak_flops() const override { return 0.0; }
 
   [[nodiscard]] void* allocate(std::size_t bytes) override { return exact_->allocate(bytes); }
@@ -69,12 +69,12 @@ class RoundingBackend final : public Backend {
     round(y);
   }
   void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
-                             Write write) override {
+                             AccumulateMode write) override {
     exact_->linear_backward_input(dy, w, dx, write);
     round(dx);
   }
   void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
-                              Write write) override {
+                              AccumulateMode write) override {
     exact_->linear_backward_weight(dy, x, dw, write);
   }
   void bias_backward(ConstMatrixView dy, float* dbias) override {
@@ -96,7 +96,7 @@ class RoundingBackend final : public Backend {
     round(y);
   }
   void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups, const void* weight,
-                         const float* inv_rms, MatrixView dx, Write write,
+                         const float* inv_rms, MatrixView dx, AccumulateMode write,
                          float* dweight) override {
     exact_->rms_norm_backward(dy, x, groups, weight, inv_rms, dx, write, dweight);
     round(dx);
@@ -128,10 +128,11 @@ class RoundingBackend final : public Backend {
   void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                           ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                           std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                          MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv) override {
+                          MatrixView dq, MatrixView dk, MatrixView dv,
+                          AccumulateMode write_dkv) override {
     exact_->attention_backward(q, k, v, o, lse, d_o, segments, heads, dq, dk, dv, write_dkv);
     round(dq);
-    if (write_dkv == Write::accumulate) return;
+    if (write_dkv == AccumulateMode::accumulate) return;
     round(dk);
     round(dv);
   }

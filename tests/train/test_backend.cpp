@@ -108,7 +108,7 @@ TestRank TestRank::alone_on(std::shared_ptr<Backend> backend, Numbers numbers) {
   return rank;
 }
 
-std::unique_ptr<RankGroups> TestRank::connect(const Layout& layout) const {
+std::unique_ptr<RankGroups> TestRank::connect(const ParallelLayout& layout) const {
   const ProcessGrid grid(layout, coordinator_->rank());
   if (!backend_->memory_is_host()) {
     return std::make_unique<RankGroups>(grid, connect_gpus(*coordinator_, grid));

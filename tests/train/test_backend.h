@@ -47,7 +47,7 @@ class TestRank {
   /// The same device, without the other ranks.
   [[nodiscard]] TestRank detached() const { return alone_on(backend_, numbers_); }
   /// Collective over all ranks; the result must not outlive this object.
-  [[nodiscard]] std::unique_ptr<RankGroups> connect(const Layout& layout) const;
+  [[nodiscard]] std::unique_ptr<RankGroups> connect(const ParallelLayout& layout) const;
 
   [[nodiscard]] Coordinator& coordinator() const { return *coordinator_; }
   [[nodiscard]] Backend& backend() const { return *backend_; }

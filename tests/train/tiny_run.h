@@ -35,7 +35,7 @@ class TinyRun {
 
   /// One rank on its own.
   TinyRun(ModelConfig config, const TestRank& rank, const Setup& setup)
-      : TinyRun(std::move(config), rank, rank.connect(Layout{1, 1, 1}), setup) {}
+      : TinyRun(std::move(config), rank, rank.connect(ParallelLayout{1, 1, 1}), setup) {}
 
   /// One rank of several. Of runs on one device, the one made last is the one that may compute: a
   /// backend has one workspace. `rank` must outlive the run.

@@ -40,7 +40,7 @@ class HangTest : public ::testing::Test {
   [[nodiscard]] std::optional<Hang> find() const { return find_hang(ranks_, layout_, limits_); }
 
   std::vector<RankView> ranks_{4};
-  std::optional<Layout> layout_ = Layout{2, 2, 1};
+  std::optional<ParallelLayout> layout_ = ParallelLayout{2, 2, 1};
   HangLimits limits_{100.0, 30.0, 20.0, 5.0};
   std::vector<RankPlace> places_{{"north", 11}, {"north", 12}, {"south", 13}, {"south", 14}};
 };
@@ -261,7 +261,7 @@ TEST_F(HangTest, OtherRanksWatchRankZero) {
 }
 
 TEST(Members, FollowTheLayout) {
-  const std::optional<Layout> layout = Layout{2, 2, 2};
+  const std::optional<ParallelLayout> layout = ParallelLayout{2, 2, 2};
   EXPECT_EQ(members(Group::tp, 5, 8, layout), (std::vector{4, 5}));
   EXPECT_EQ(members(Group::cp, 5, 8, layout), (std::vector{5, 7}));
   EXPECT_EQ(members(Group::dp, 5, 8, layout), (std::vector{1, 5}));

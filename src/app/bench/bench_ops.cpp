@@ -37,7 +37,7 @@ void check_tokens(std::int64_t tokens) {
 }
 
 void check_one_rank(Coordinator& coordinator, const char* name) {
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.size() == 1) return;
     user_error("bench {} measures one device; start it without mpirun, or with one rank", name);
   });
@@ -46,7 +46,7 @@ void check_one_rank(Coordinator& coordinator, const char* name) {
 /// The sizes of a rank of a tensor-parallel group that need not be there.
 LocalSizes sizes_of_rank(const ModelConfig& config, int tp) {
   if (tp < 1) user_error("--tensor_model_parallel_size {}: must be at least 1", tp);
-  const ProcessGrid grid(Layout{tp, 1, 1}, 0);
+  const ProcessGrid grid(ParallelLayout{tp, 1, 1}, 0);
   return LocalSizes(config, grid, ParameterTable(config, grid));
 }
 
@@ -124,7 +124,7 @@ int run_bench_gemm(BenchRun& run) {
   check_tokens(model.tokens);
   check_seconds(options.seconds);
   options.tokens = model.tokens;
-  options.weight_gradient = accumulate ? Write::accumulate : Write::overwrite;
+  options.weight_gradient = accumulate ? AccumulateMode::accumulate : AccumulateMode::overwrite;
   const ModelConfig config = load_bench_config(model.config);
   const LocalSizes sizes = sizes_of_rank(config, model.tp);
   return run_on_one_device(run, flags, "gemm", [&](Backend& backend, bench::Report& report) {
@@ -147,8 +147,8 @@ int run_bench_attention(BenchRun& run) {
   flags.add(kShapes, "lengths_file", &lengths.lengths_file, "FILE", "the same, one a line");
   flags.add(kShapes, "documents", &lengths.documents, "N",
             "cut the tokens into N equal documents; 0: one, or the lengths");
-  flags.add(kShapes, "heads", &options.heads.heads, "N", "query heads");
-  flags.add(kShapes, "kv_heads", &options.heads.kv_heads, "N", "key and value heads");
+  flags.add(kShapes, "heads", &options.heads.num_q_heads, "N", "query heads");
+  flags.add(kShapes, "kv_heads", &options.heads.num_kv_heads, "N", "key and value heads");
   flags.add(kShapes, "head_dim", &options.heads.head_dim, "N", "size of a head");
   flags.add(kShapes, "context_parallel_size", &options.context_parallel, "N",
             "measure the part of one rank of so many that share the stream");
@@ -162,9 +162,10 @@ int run_bench_attention(BenchRun& run) {
   check_seconds(options.seconds);
   options.lengths = bench::document_lengths(lengths, kDefaultTokens);
   AttentionHeads& heads = options.heads;
-  if (heads.heads < 1 || heads.kv_heads < 1 || heads.heads % heads.kv_heads != 0) {
-    user_error("--heads {} --kv_heads {}: the first must be a multiple of the second", heads.heads,
-               heads.kv_heads);
+  if (heads.num_q_heads < 1 || heads.num_kv_heads < 1 ||
+      heads.num_q_heads % heads.num_kv_heads != 0) {
+    user_error("--heads {} --kv_heads {}: the first must be a multiple of the second",
+               heads.num_q_heads, heads.num_kv_heads);
   }
   if (heads.head_dim < 1) user_error("--head_dim {}: must be at least 1", heads.head_dim);
   heads.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(heads.head_dim)));

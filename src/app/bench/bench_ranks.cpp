@@ -57,7 +57,7 @@ int run_bench_collectives(BenchRun& run) {
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;
 
   std::optional<ProcessGrid> grid;
-  run.coordinator.together([&] {
+  run.coordinator.run_collectively([&] {
     options.min_bytes = parse_byte_size(min_size, "--min_size");
     options.max_bytes = parse_byte_size(max_size, "--max_size");
     if (options.min_bytes > options.max_bytes) {
@@ -185,7 +185,7 @@ int run_bench_step(BenchRun& run) {
   LayoutAdvice advice;
   std::optional<ProcessGrid> grid;
   std::optional<ParameterTable> table;
-  run.coordinator.together([&] {
+  run.coordinator.run_collectively([&] {
     config = step.model();
     step.finish(flags);
     advice = choose_layout(run.coordinator.size(), step.tp, step.cp, config);

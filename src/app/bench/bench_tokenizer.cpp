@@ -20,7 +20,7 @@ int run_bench_tokenizer(BenchRun& run) {
   flags.add("Measuring", "seconds", &options.seconds, "X", "time for each row, about");
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;
 
-  run.coordinator.together([&] {
+  run.coordinator.run_collectively([&] {
     if (run.coordinator.size() != 1) {
       user_error("bench tokenizer measures one thread; start it without mpirun, or with one rank");
     }

@@ -17,7 +17,7 @@
 #include "app/standard_output.h"
 #include "core/error.h"
 #include "core/file.h"
-#include "hf/progress.h"
+#include "hf/byte_progress.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -126,7 +126,7 @@ DataCheck check(const std::vector<DataFile>& files, const CheckFlags& flags) {
   } else {
     std::int64_t bytes = 0;
     for (const DataFile& file : files) bytes += file.bytes;
-    Progress progress("checking", bytes);
+    ByteProgress progress("checking", bytes);
     options.on_progress = [&](std::int64_t done) { progress.add(done); };
     result = check_data(files, options);
   }

@@ -34,7 +34,7 @@ int prepare(int argc, char** argv, Coordinator& coordinator) {
   bool help = false;
   DatasetOptions data;
   std::optional<RowEncoder> encoder;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     OptionParser parser = make_parser(flags);
     if (coordinator.rank() != 0) parser.set_help_stream(nullptr);
     help = !parser.parse(argc, argv);

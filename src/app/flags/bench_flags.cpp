@@ -30,7 +30,7 @@ bool BenchFlags::parse(int argc, char** argv, Coordinator& coordinator) {
   std::vector<char*> arguments(argv, argv + argc);
   arguments[0] = name.data();
   bool parsed = false;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() != 0) parser_.set_help_stream(nullptr);
     parsed = parser_.parse(argc, arguments.data());
     if (!parsed) return;
@@ -54,7 +54,7 @@ void BenchFlags::begin(bench::Report& report, std::string device) const {
 }
 
 void BenchFlags::end(const bench::Report& report, Coordinator& coordinator) const {
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0 && !json_.empty()) write_text_file(json_, report.json());
   });
 }

@@ -7,7 +7,7 @@
 
 namespace longhaul {
 
-Layout PreparationFlags::stream_layout() const {
+ParallelLayout PreparationFlags::stream_layout() const {
   return {.tp = std::max(tensor_model_parallel_size, 1),
           .cp = std::max(context_parallel_size, 1),
           .dp = 1};

@@ -14,7 +14,7 @@ struct PreparationFlags : DatasetSettings {
   EncodingSettings encoding;
 
   /// The layout as far as it is known here: of one data-parallel rank.
-  [[nodiscard]] Layout stream_layout() const;
+  [[nodiscard]] ParallelLayout stream_layout() const;
 };
 
 /// All but `save`.

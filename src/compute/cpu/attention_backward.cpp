@@ -126,7 +126,7 @@ void CpuBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstM
                                     ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                                     std::span<const AttentionSegment> segments,
                                     const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                    MatrixView dv, Write write_dkv) {
+                                    MatrixView dv, AccumulateMode write_dkv) {
   check_attention(q, k, v, segments, heads);
   check_matrix(o, q.rows, q.cols, "attention_backward", "o");
   check_matrix(d_o, q.rows, q.cols, "attention_backward", "d_o");
@@ -136,7 +136,7 @@ void CpuBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstM
   LONGHAUL_CHECK(workspace_bytes_ >= workspace_bytes(q.rows, k.rows, heads),
                  "attention_backward: the workspace has {} bytes and needs {}", workspace_bytes_,
                  workspace_bytes(q.rows, k.rows, heads));
-  if (write_dkv == Write::overwrite) {
+  if (write_dkv == AccumulateMode::overwrite) {
     for (const AttentionSegment& segment : segments) {
       clear(dk.row_range(segment.kv_begin, segment.kv_len));
       clear(dv.row_range(segment.kv_begin, segment.kv_len));
@@ -155,7 +155,7 @@ void CpuBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstM
   };
   const BackwardCall call{kernels_, shape, heads, q, k, v, o, lse, d_o, dk, dv, sets};
   parallel_tasks(
-      threads_, std::int64_t{heads.kv_heads} * sets, [&](int thread, std::int64_t number) {
+      threads_, std::int64_t{heads.num_kv_heads} * sets, [&](int thread, std::int64_t number) {
         const int set = static_cast<int>(number % sets);
         const BackwardTask task{number / sets, set, dq_of_set(set)};
         const TileScratch scratch(workspace_ + thread * scratch_bytes, shape);

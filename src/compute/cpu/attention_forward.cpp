@@ -92,13 +92,14 @@ void CpuBackend::attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMa
   count_tiles(segments, shape, tile_starts_);
 
   const ForwardCall call{kernels_, shape, heads, q, k, v, o, lse};
-  const std::int64_t tasks = tile_starts_.back() * heads.kv_heads;
+  const std::int64_t tasks = tile_starts_.back() * heads.num_kv_heads;
   parallel_tasks(threads_, tasks, [&](int thread, std::int64_t task) {
     // The last tiles of a document see the most keys: begin with them, so that threads end
     // together.
     const std::int64_t number = tasks - 1 - task;
-    const AttentionTile tile = find_tile(segments, shape, tile_starts_, number / heads.kv_heads);
-    forward_tile(call, tile, number % heads.kv_heads,
+    const AttentionTile tile =
+        find_tile(segments, shape, tile_starts_, number / heads.num_kv_heads);
+    forward_tile(call, tile, number % heads.num_kv_heads,
                  TileScratch(workspace_ + thread * scratch_bytes, shape));
   });
 }

@@ -19,17 +19,19 @@ std::size_t padded(std::int64_t count) {
 }  // namespace
 
 TileShape::TileShape(const AttentionHeads& heads)
-    : group(heads.heads / heads.kv_heads),
+    : group(heads.num_q_heads / heads.num_kv_heads),
       queries(std::max<std::int64_t>(1, kTargetRows / group)),
       rows(group * queries),
       head_dim(heads.head_dim) {}
 
 void check_attention(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                      std::span<const AttentionSegment> segments, const AttentionHeads& heads) {
-  LONGHAUL_CHECK(heads.heads > 0 && heads.kv_heads > 0 && heads.heads % heads.kv_heads == 0,
-                 "attention: {} heads on {} key/value heads", heads.heads, heads.kv_heads);
-  check_matrix(q, q.rows, std::int64_t{heads.heads} * heads.head_dim, "attention", "q");
-  check_matrix(k, k.rows, std::int64_t{heads.kv_heads} * heads.head_dim, "attention", "k");
+  LONGHAUL_CHECK(heads.num_q_heads > 0 && heads.num_kv_heads > 0 &&
+                     heads.num_q_heads % heads.num_kv_heads == 0,
+                 "attention: {} heads on {} key/value heads", heads.num_q_heads,
+                 heads.num_kv_heads);
+  check_matrix(q, q.rows, std::int64_t{heads.num_q_heads} * heads.head_dim, "attention", "q");
+  check_matrix(k, k.rows, std::int64_t{heads.num_kv_heads} * heads.head_dim, "attention", "k");
   check_matrix(v, k.rows, k.cols, "attention", "v");
   for (const AttentionSegment& s : segments) {
     LONGHAUL_CHECK(s.q_len >= 1 && s.kv_len >= s.q_len && s.q_begin >= 0 && s.kv_begin >= 0 &&
@@ -81,7 +83,7 @@ std::size_t TileScratch::bytes(const TileShape& shape) {
 
 int key_sets(int threads, const AttentionHeads& heads) {
   constexpr int kMostSets = 8;  // each costs a copy of dq in the workspace
-  return std::min(kMostSets, threads / std::gcd(threads, heads.kv_heads));
+  return std::min(kMostSets, threads / std::gcd(threads, heads.num_kv_heads));
 }
 
 std::size_t CpuBackend::workspace_bytes(std::int64_t max_tokens, std::int64_t /*max_keys*/,
@@ -89,7 +91,7 @@ std::size_t CpuBackend::workspace_bytes(std::int64_t max_tokens, std::int64_t /*
   const TileShape shape(heads);
   const auto extra_sets = static_cast<std::size_t>(key_sets(threads_, heads) - 1);
   return static_cast<std::size_t>(threads_) * TileScratch::bytes(shape) +
-         extra_sets * sizeof(float) * padded(max_tokens * heads.heads * heads.head_dim);
+         extra_sets * sizeof(float) * padded(max_tokens * heads.num_q_heads * heads.head_dim);
 }
 
 }  // namespace longhaul::cpu

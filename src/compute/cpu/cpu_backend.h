@@ -19,7 +19,7 @@ class CpuBackend final : public Backend {
   CpuBackend(int threads, const Kernels& kernels);
 
   [[nodiscard]] std::string describe() const override;
-  [[nodiscard]] DType weight_dtype() const override { return DType::f32; }
+  [[nodiscard]] DType compute_dtype() const override { return DType::f32; }
   [[nodiscard]] double peak_flops() const override { return 0.0; }
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;
@@ -51,9 +51,9 @@ class CpuBackend final : public Backend {
   void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
                       ConstMatrixView addend, MatrixView y) override;
   void linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
-                             Write write) override;
+                             AccumulateMode write) override;
   void linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
-                              Write write) override;
+                              AccumulateMode write) override;
   void bias_backward(ConstMatrixView dy, float* dbias) override;
 
   void embedding_forward(const std::int32_t* ids, ConstMatrixView table, std::int64_t vocab_begin,
@@ -64,7 +64,8 @@ class CpuBackend final : public Backend {
   void rms_norm_forward(ConstMatrixView x, int groups, const void* weight, float epsilon,
                         MatrixView y, float* inv_rms) override;
   void rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups, const void* weight,
-                         const float* inv_rms, MatrixView dx, Write write, float* dweight) override;
+                         const float* inv_rms, MatrixView dx, AccumulateMode write,
+                         float* dweight) override;
 
   void rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
             RopeDirection direction) override;
@@ -81,7 +82,8 @@ class CpuBackend final : public Backend {
   void attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                           ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                           std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                          MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv) override;
+                          MatrixView dq, MatrixView dk, MatrixView dv,
+                          AccumulateMode write_dkv) override;
 
   void swiglu_forward(ConstMatrixView gate_up, MatrixView act) override;
   void swiglu_backward(MatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) override;

@@ -52,24 +52,26 @@ void CpuBackend::linear_forward(ConstMatrixView x, ConstMatrixView w, const void
 }
 
 void CpuBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
-                                       Write write) {
+                                       AccumulateMode write) {
   check_matrix(w, w.rows, w.cols, "linear_backward_input", "w");
   check_matrix(dy, dy.rows, w.rows, "linear_backward_input", "dy");
   check_matrix(dx, dy.rows, w.cols, "linear_backward_input", "dx");
-  gemm(CblasNoTrans, CblasNoTrans, w.rows, dy, w, write == Write::accumulate ? 1.0F : 0.0F, dx);
+  gemm(CblasNoTrans, CblasNoTrans, w.rows, dy, w, write == AccumulateMode::accumulate ? 1.0F : 0.0F,
+       dx);
 }
 
 void CpuBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
-                                        Write write) {
+                                        AccumulateMode write) {
   check_matrix(dy, dy.rows, dy.cols, "linear_backward_weight", "dy");
   check_matrix(x, dy.rows, x.cols, "linear_backward_weight", "x");
   check_matrix(dw, dy.cols, x.cols, "linear_backward_weight", "dw");
   // With no rows the product is zero, which BLAS need not write.
-  if (dy.rows == 0 && write == Write::overwrite) {
+  if (dy.rows == 0 && write == AccumulateMode::overwrite) {
     for (std::int64_t row = 0; row < dw.rows; ++row) std::fill_n(row_of(dw, row), dw.cols, 0.0F);
   }
   if (dy.rows == 0) return;
-  gemm(CblasTrans, CblasNoTrans, dy.rows, dy, x, write == Write::accumulate ? 1.0F : 0.0F, dw);
+  gemm(CblasTrans, CblasNoTrans, dy.rows, dy, x, write == AccumulateMode::accumulate ? 1.0F : 0.0F,
+       dw);
 }
 
 void CpuBackend::bias_backward(ConstMatrixView dy, float* dbias) {

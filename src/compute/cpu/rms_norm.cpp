@@ -44,13 +44,13 @@ void CpuBackend::rms_norm_forward(ConstMatrixView x, int groups, const void* wei
 
 void CpuBackend::rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups,
                                    const void* weight, const float* inv_rms, MatrixView dx,
-                                   Write write, float* dweight) {
+                                   AccumulateMode write, float* dweight) {
   check_matrix(x, x.rows, x.cols, "rms_norm_backward", "x");
   check_matrix(dy, x.rows, x.cols, "rms_norm_backward", "dy");
   check_matrix(dx, x.rows, x.cols, "rms_norm_backward", "dx");
   const std::int64_t width = group_width(x, groups, "rms_norm_backward");
   const auto* const w = static_cast<const float*>(weight);
-  const bool accumulate = write == Write::accumulate;
+  const bool accumulate = write == AccumulateMode::accumulate;
 
   const std::size_t partial_size = static_cast<std::size_t>(threads_) * width;
   partial_sums_.assign(std::max(partial_sums_.size(), partial_size), 0.0);

@@ -38,7 +38,7 @@ void CpuBackend::head_norm_rope_backward(MatrixView dy, ConstMatrixView x, int h
                                          const std::int32_t* positions, const RopeTable& table,
                                          float* dweight) {
   rope(dy, heads, positions, table, RopeDirection::backward);
-  rms_norm_backward(dy, x, heads, weight, inv_rms, dy, Write::overwrite, dweight);
+  rms_norm_backward(dy, x, heads, weight, inv_rms, dy, AccumulateMode::overwrite, dweight);
 }
 
 }  // namespace longhaul::cpu

@@ -16,7 +16,7 @@ void CudaBackend::linear_forward(ConstMatrixView x, ConstMatrixView w, const voi
 }
 
 void CudaBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
-                                        Write write) {
+                                        AccumulateMode write) {
   check_view(w, DType::bf16, w.rows, w.cols, "linear_backward_input", "w");
   check_view(dy, DType::bf16, dy.rows, w.rows, "linear_backward_input", "dy");
   check_view(dx, DType::bf16, dy.rows, w.cols, "linear_backward_input", "dx");
@@ -24,7 +24,7 @@ void CudaBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, M
 }
 
 void CudaBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
-                                         Write write) {
+                                         AccumulateMode write) {
   check_view(dy, DType::bf16, dy.rows, dy.cols, "linear_backward_weight", "dy");
   check_view(x, DType::bf16, dy.rows, x.cols, "linear_backward_weight", "x");
   check_view(dw, DType::f32, dy.cols, x.cols, "linear_backward_weight", "dw");

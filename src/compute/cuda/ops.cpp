@@ -37,7 +37,7 @@ void CudaBackend::rms_norm_forward(ConstMatrixView x, int groups, const void* we
 
 void CudaBackend::rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups,
                                     const void* weight, const float* inv_rms, MatrixView dx,
-                                    Write write, float* dweight) {
+                                    AccumulateMode write, float* dweight) {
   kernels::rms_norm_backward(dy, x, groups, weight, inv_rms, dx, write, dweight, scratch_.data(),
                              scratch_.bytes(), stream_.get());
 }

@@ -101,13 +101,13 @@ void reserve(std::int64_t local_tokens, MicroBatch& batch) {
 
 }  // namespace
 
-std::int64_t padded_stream_tokens(std::int64_t tokens, const Layout& layout) {
+std::int64_t padded_stream_tokens(std::int64_t tokens, const ParallelLayout& layout) {
   const std::int64_t unit = std::int64_t{2} * layout.cp * layout.tp;
   return std::max<std::int64_t>(1, (tokens + unit - 1) / unit) * unit;
 }
 
-void fill_micro_batch(std::span<const Document> documents, const Layout& layout, int cp_rank,
-                      std::int64_t max_tokens, MicroBatch& batch) {
+void fill_micro_batch(std::span<const Document> documents, const ParallelLayout& layout,
+                      int cp_rank, std::int64_t max_tokens, MicroBatch& batch) {
   LONGHAUL_CHECK(cp_rank >= 0 && cp_rank < layout.cp, "CP rank {} of {}", cp_rank, layout.cp);
   LONGHAUL_CHECK(max_tokens <= std::numeric_limits<std::int32_t>::max(),
                  "a stream of {} tokens; rows are counted in 32 bits", max_tokens);

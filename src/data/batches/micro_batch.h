@@ -51,15 +51,15 @@ struct MicroBatch {
 
 /// The length of the stream that holds `tokens` tokens: the next multiple of 2 * cp * tp, which is
 /// also the least for no token at all.
-std::int64_t padded_stream_tokens(std::int64_t tokens, const Layout& layout);
+std::int64_t padded_stream_tokens(std::int64_t tokens, const ParallelLayout& layout);
 
 /// Overwrites `batch` with the share of CP rank `cp_rank`. `documents` may be empty: then there is
 /// only padding and no loss (a data-parallel rank without packs in a short last step). max_tokens
 /// is the longest padded stream that buffers were planned for; exceeding it is an InternalError.
 /// The first call takes the memory of all arrays for max_tokens, so later calls with it allocate
 /// nothing.
-void fill_micro_batch(std::span<const Document> documents, const Layout& layout, int cp_rank,
-                      std::int64_t max_tokens, MicroBatch& batch);
+void fill_micro_batch(std::span<const Document> documents, const ParallelLayout& layout,
+                      int cp_rank, std::int64_t max_tokens, MicroBatch& batch);
 
 /// The same as a new object.
 MicroBatch build_micro_batch(std::span<const Document> documents, const ProcessGrid& grid,

@@ -15,7 +15,7 @@ struct RunPlan {
   std::int64_t micro_bs = 1;
   std::optional<std::int64_t> epochs;       // neither given: one epoch
   std::optional<std::int64_t> train_iters;  // both given: whichever ends first
-  Layout layout;
+  ParallelLayout layout;
 };
 
 /// The schedule that training follows: the one way from a run's settings to its steps.

@@ -56,7 +56,7 @@ class StepsWaiting {
 }  // namespace
 
 std::vector<double> context_costs(std::span<const std::int64_t> document_lengths,
-                                  const Layout& layout) {
+                                  const ParallelLayout& layout) {
   const auto tokens =
       std::accumulate(document_lengths.begin(), document_lengths.end(), std::int64_t{0});
   const std::int64_t stream = padded_stream_tokens(tokens, layout);
@@ -82,7 +82,7 @@ std::vector<double> context_costs(std::span<const std::int64_t> document_lengths
 }
 
 EpochBalance measure_epoch(std::span<const Pack> packs, std::span<const std::int64_t> lengths,
-                           const StepSchedule& schedule, const Layout& layout) {
+                           const StepSchedule& schedule, const ParallelLayout& layout) {
   EpochBalance balance;
   StepsWaiting data_parallel;
   StepsWaiting context_parallel;

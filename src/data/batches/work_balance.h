@@ -37,12 +37,12 @@ struct EpochBalance {
 /// the stream in which documents of these lengths lie end to end. A row costs in proportion to the
 /// keys it sees, so that a whole document costs length_cost(). Padding is a document, too.
 std::vector<double> context_costs(std::span<const std::int64_t> document_lengths,
-                                  const Layout& layout);
+                                  const ParallelLayout& layout);
 
 /// The first epoch's steps, or as many as the run has. `lengths` are those that the packs were made
 /// with. Data-parallel ranks wait for each other in every micro-batch, because gradients are
 /// reduced there, context-parallel ranks in every layer.
 EpochBalance measure_epoch(std::span<const Pack> packs, std::span<const std::int64_t> lengths,
-                           const StepSchedule& schedule, const Layout& layout);
+                           const StepSchedule& schedule, const ParallelLayout& layout);
 
 }  // namespace longhaul

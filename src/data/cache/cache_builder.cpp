@@ -102,10 +102,10 @@ DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesy
                          std::int64_t block_bytes, int threads) {
   DataScan scan;
   scan.block_bytes = block_bytes;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     for (const auto& path : paths) scan.files.push_back(find_data_file(path));
   });
-  coordinator.together([&] { compare_sizes(coordinator, scan.files); });
+  coordinator.run_collectively([&] { compare_sizes(coordinator, scan.files); });
   scan.blocks = make_blocks(scan.files, block_bytes);
 
   // Rank r reads blocks r, r + ranks, ...; then everyone learns of all.
@@ -113,7 +113,7 @@ DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesy
   const std::int64_t ranks = coordinator.size();
   const std::int64_t mine = (blocks - coordinator.rank() + ranks - 1) / ranks;
   std::vector<BlockSummary> summaries(static_cast<std::size_t>(mine));
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     in_parallel(mine, threads, [&](int, std::int64_t i) {
       coordinator.progress().beat();
       const RowBlock& block = scan.blocks[static_cast<std::size_t>(coordinator.rank() + i * ranks)];
@@ -183,7 +183,7 @@ TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
     const std::int64_t first = std::min(begin + coordinator.rank() * per_rank, blocks);
     const std::int64_t count = std::min(per_rank, blocks - first);
     std::vector<std::string> parts(static_cast<std::size_t>(count));
-    coordinator.together([&] {
+    coordinator.run_collectively([&] {
       in_parallel(count, static_cast<int>(threads), [&](int thread, std::int64_t i) {
         coordinator.progress().beat();
         const auto index = static_cast<std::size_t>(first + i);
@@ -197,7 +197,7 @@ TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
     std::string bytes;
     for (std::string& part : parts) bytes += std::exchange(part, {});
     const std::vector<std::string> gathered = gather_on_first(coordinator, bytes);
-    coordinator.together([&] {
+    coordinator.run_collectively([&] {
       for (const std::string& from_rank : gathered) {
         std::string_view rest = from_rank;
         while (!rest.empty()) {
@@ -219,7 +219,7 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
                        const std::filesystem::path& file, const std::string& key,
                        const CacheBuildOptions& options, const Log& log) {
   std::unique_ptr<TokenCacheWriter> writer;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) writer = std::make_unique<TokenCacheWriter>(file, key);
   });
   const TokenizedBytes done =
@@ -227,7 +227,7 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
         for (const CachedSample& sample : batch.samples) writer->add(sample);
         for (const CachedRejection& rejection : batch.rejections) writer->add(rejection);
       });
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (writer == nullptr) return;
     writer->finish();
     const double megabytes = static_cast<double>(done.bytes) / 1e6;

@@ -10,7 +10,7 @@ namespace longhaul {
 namespace format = token_cache_format;
 
 struct TokenCache::SeriesNumbers {
-  explicit SeriesNumbers(SeriesFile& file)
+  explicit SeriesNumbers(ColumnFile& file)
       : tokens(file.open<std::int32_t>(format::kTokens)),
         run_lengths(file.open<std::int32_t>(format::kRunLengths)),
         run_weights(file.open<float>(format::kRunWeights)),
@@ -43,7 +43,7 @@ struct TokenCache::SeriesNumbers {
 };
 
 TokenCache::TokenCache(const std::filesystem::path& file, const std::string& key)
-    : path_(file), key_(key), file_(std::make_unique<SeriesFile>(file)) {
+    : path_(file), key_(key), file_(std::make_unique<ColumnFile>(file)) {
   check_header(key);
   series_ = std::make_unique<SeriesNumbers>(*file_);
   for (const std::size_t series :
@@ -71,20 +71,20 @@ TokenCache::TokenCache(const std::filesystem::path& file, const std::string& key
 TokenCache::~TokenCache() = default;
 
 void TokenCache::damaged(const std::string& what) const {
-  throw SeriesFileError(fmt::format("{}: damaged: {}", path_.string(), what));
+  throw ColumnFileError(fmt::format("{}: damaged: {}", path_.string(), what));
 }
 
 void TokenCache::check_header(const std::string& key) {
   if (file_->text_attribute("format") != format::kFormat) {
-    throw SeriesFileError(fmt::format("{}: is not a token cache", path_.string()));
+    throw ColumnFileError(fmt::format("{}: is not a token cache", path_.string()));
   }
   const std::int64_t version = file_->integer_attribute("version");
   if (version != format::kVersion) {
-    throw SeriesFileError(fmt::format("{}: has format version {}; this program reads {}",
+    throw ColumnFileError(fmt::format("{}: has format version {}; this program reads {}",
                                       path_.string(), version, format::kVersion));
   }
   if (file_->text_attribute("key") != key) {
-    throw SeriesFileError(fmt::format("{}: was made from other data or settings", path_.string()));
+    throw ColumnFileError(fmt::format("{}: was made from other data or settings", path_.string()));
   }
   counts_ = {.read = file_->integer_attribute("rows_read"),
              .kept = file_->integer_attribute("rows_kept"),

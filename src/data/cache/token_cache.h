@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/cache/series_file.h"
+#include "data/cache/column_file.h"
 #include "data/template/row_encoder.h"
 
 namespace longhaul {
@@ -115,7 +115,7 @@ class TokenCacheWriter {
 
   std::filesystem::path file_;
   std::filesystem::path temporary_;
-  std::unique_ptr<SeriesFileWriter> writer_;
+  std::unique_ptr<ColumnFileWriter> writer_;
   std::unique_ptr<SeriesNumbers> series_;
   RowCounts counts_;
   std::int64_t tokens_ = 0;
@@ -127,7 +127,7 @@ class TokenCacheWriter {
 };
 
 /// A token cache open for reading. Offsets and lengths are in memory (28 bytes a sample), the rest
-/// is read when asked for. All failures are SeriesFileErrors. const methods are thread-safe.
+/// is read when asked for. All failures are ColumnFileErrors. const methods are thread-safe.
 class TokenCache {
  public:
   /// Opens the file and checks what it keeps in memory. Throws when it is absent, damaged, of
@@ -202,7 +202,7 @@ class TokenCache {
 
   std::filesystem::path path_;
   std::string key_;
-  std::unique_ptr<SeriesFile> file_;
+  std::unique_ptr<ColumnFile> file_;
   std::unique_ptr<SeriesNumbers> series_;
   RowCounts counts_;
   std::vector<std::int64_t> token_offsets_;  // [samples + 1]

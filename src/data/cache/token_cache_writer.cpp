@@ -65,7 +65,7 @@ TrainedPart trained_part(const WeightRuns& runs, std::int64_t begin, std::int64_
 }
 
 struct TokenCacheWriter::SeriesNumbers {
-  explicit SeriesNumbers(SeriesFileWriter& writer)
+  explicit SeriesNumbers(ColumnFileWriter& writer)
       : tokens(writer.add(format::kTokens, SeriesType::i32, kTokenChunk)),
         run_lengths(writer.add(format::kRunLengths, SeriesType::i32, kChunk)),
         run_weights(writer.add(format::kRunWeights, SeriesType::f32, kChunk)),
@@ -100,7 +100,7 @@ struct TokenCacheWriter::SeriesNumbers {
 TokenCacheWriter::TokenCacheWriter(fs::path file, const std::string& key)
     : file_(std::move(file)), temporary_(cache_temporary(file_, "")) {
   remove_abandoned_temporaries(file_);
-  writer_ = std::make_unique<SeriesFileWriter>(temporary_);
+  writer_ = std::make_unique<ColumnFileWriter>(temporary_);
   series_ = std::make_unique<SeriesNumbers>(*writer_);
   writer_->set_attribute("format", format::kFormat);
   writer_->set_attribute("version", format::kVersion);

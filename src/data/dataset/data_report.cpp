@@ -176,7 +176,7 @@ class ReportMaker {
 
   void balance_steps(const std::vector<Pack>& packs) {
     StepReport& steps = report_.steps;
-    const auto measure = [&](const Layout& layout) {
+    const auto measure = [&](const ParallelLayout& layout) {
       RunPlan run = options_.run;
       run.layout = layout;
       const StepSchedule schedule(packs, training_schedule(run, options_.packing, options_.seed));
@@ -184,17 +184,17 @@ class ReportMaker {
       steps.total = schedule.total_steps();
       return measure_epoch(packs, selection_.lengths(), schedule, layout);
     };
-    const Layout& layout = options_.run.layout;
+    const ParallelLayout& layout = options_.run.layout;
     steps.balance = measure(layout);
     const auto most_ranks =
         std::min(options_.run.global_bs, static_cast<std::int64_t>(packs.size()));
     for (const int size : kUsualSizes) {
       if (size <= most_ranks && size != layout.dp) {
-        const Layout other{.tp = layout.tp, .cp = layout.cp, .dp = size};
+        const ParallelLayout other{.tp = layout.tp, .cp = layout.cp, .dp = size};
         steps.data_parallel.emplace_back(size, measure(other).data_parallel);
       }
       if (size != layout.cp) {
-        const Layout other{.tp = layout.tp, .cp = size, .dp = layout.dp};
+        const ParallelLayout other{.tp = layout.tp, .cp = size, .dp = layout.dp};
         steps.context_parallel.emplace_back(size, measure(other).context_parallel);
       }
     }

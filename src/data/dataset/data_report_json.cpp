@@ -68,7 +68,7 @@ Json packs_json(const DataReport& report) {
 }
 
 Json steps_json(const DataReport& report) {
-  const Layout& layout = report.run.layout;
+  const ParallelLayout& layout = report.run.layout;
   return {{"per_epoch", report.steps.per_epoch},
           {"total", report.steps.total},
           {"global_bs", report.run.global_bs},

@@ -18,7 +18,7 @@ template <typename Work>
 auto reading_cache(const Work& work) {
   try {
     return work();
-  } catch (const SeriesFileError& error) {
+  } catch (const ColumnFileError& error) {
     user_error("{}; delete the file and start again: it is made anew", error.what());
   }
 }

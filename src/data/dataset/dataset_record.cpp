@@ -56,7 +56,7 @@ void check_ranges(const fs::path& save, const DatasetOptions& options) {
   const auto drawable = [](const DataSource& source) {
     return !source.draw || (*source.draw >= 1 && *source.draw <= kMostDrawnRows);
   };
-  const Layout& layout = options.run.layout;
+  const ParallelLayout& layout = options.run.layout;
   const bool good =
       options.max_length >= 1 && layout.tp >= 1 && layout.cp >= 1 && layout.dp >= 1 &&
       !options.files.empty() && std::all_of(options.files.begin(), options.files.end(), drawable) &&
@@ -88,9 +88,9 @@ RecordedDataset open_order(const fs::path& save, const Json& order) {
     opened = std::make_unique<TokenCache>(cache, order.at("token_cache_key").get<std::string>());
     const std::int64_t samples = opened->samples();
     if (samples > 0 && opened->file(samples - 1) >= static_cast<int>(scan.files.size())) {
-      throw SeriesFileError(fmt::format("{}: has rows of more files", cache.string()));
+      throw ColumnFileError(fmt::format("{}: has rows of more files", cache.string()));
     }
-  } catch (const SeriesFileError& error) {
+  } catch (const ColumnFileError& error) {
     user_error(
         "{}; {} refers to this token cache, which longhaul data prepare or train with the same "
         "flags makes anew",
@@ -123,7 +123,7 @@ std::string dataset_record(const Dataset& dataset) {
   order["micro_bs"] = options.run.micro_bs;
   if (options.run.epochs) order["epochs"] = *options.run.epochs;
   if (options.run.train_iters) order["train_iters"] = *options.run.train_iters;
-  const Layout& layout = options.run.layout;
+  const ParallelLayout& layout = options.run.layout;
   order["layout"] = {{"tp", layout.tp}, {"cp", layout.cp}, {"dp", layout.dp}};
   order["token_cache"] = fs::absolute(dataset.cache().path()).string();
   order["token_cache_key"] = dataset.cache().key();

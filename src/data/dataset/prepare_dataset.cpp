@@ -31,7 +31,7 @@ std::optional<std::string> find_fault(const fs::path& file, const std::string& k
   try {
     TokenCache(file, key).verify_texts();
     return std::nullopt;
-  } catch (const SeriesFileError& error) {
+  } catch (const ColumnFileError& error) {
     return error.what();
   }
 }
@@ -52,7 +52,7 @@ std::unique_ptr<TokenCache> open_cache(const fs::path& file, const std::string& 
   }
   try {
     return std::make_unique<TokenCache>(file, key);
-  } catch (const SeriesFileError& error) {
+  } catch (const ColumnFileError& error) {
     user_error("{}; delete the file and start again: it is made anew", error.what());
   }
 }
@@ -62,7 +62,7 @@ std::unique_ptr<TokenCache> open_cache(const fs::path& file, const std::string& 
 std::unique_ptr<TokenCache> reuse_cache(Coordinator& coordinator, const fs::path& file,
                                         const std::string& key, const Log& log) {
   std::string verdict;  // "" good, else a letter and the fault
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() != 0) return;
     const std::optional<std::string> fault = find_fault(file, key);
     if (fault) verdict = "x" + *fault;
@@ -71,14 +71,14 @@ std::unique_ptr<TokenCache> reuse_cache(Coordinator& coordinator, const fs::path
   std::unique_ptr<TokenCache> cache;
   if (verdict.empty()) {
     std::string fault;
-    coordinator.together([&] {
+    coordinator.run_collectively([&] {
       cache = open_cache(file, key);
       const std::int64_t rank = coordinator.rank();
       const std::int64_t ranks = coordinator.size();
       try {
         cache->verify_samples(cache->samples() * rank / ranks,
                               cache->samples() * (rank + 1) / ranks);
-      } catch (const SeriesFileError& error) {
+      } catch (const ColumnFileError& error) {
         fault = error.what();
       }
     });
@@ -163,7 +163,7 @@ Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
 
 Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
                         const SampleEncoder& encoder, const Log& log) {
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (options.files.empty()) user_error("no data: name JSON-lines files with --dataset");
     if (options.max_length < 1) {
       user_error("--max_length {} must be at least 1", options.max_length);
@@ -178,7 +178,7 @@ Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
   const fs::path folder =
       options.token_cache_dir.empty() ? options.save_dir / "cache" : options.token_cache_dir;
   const fs::path file = folder / fmt::format("tokens_{}.h5", key.substr(0, 16));
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() != 0) return;
     make_folder(folder);
     if (!options.save_dir.empty()) make_folder(options.save_dir);
@@ -190,17 +190,17 @@ Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
   } else {
     const CacheBuildOptions build{.threads = threads, .rejections = options.rejections};
     build_token_cache(coordinator, scan, encoder, file, key, build, log);
-    coordinator.together([&] { cache = open_cache(file, key); });
+    coordinator.run_collectively([&] { cache = open_cache(file, key); });
   }
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() != 0 || options.rejections != RejectionPolicy::stop) return;
     const std::vector<CachedRejection> rejections = cache->rejections();
     if (!rejections.empty()) stop_at_rejection(scan, rejections.front());
   });
   std::optional<Dataset> dataset;
-  coordinator.together(
+  coordinator.run_collectively(
       [&] { dataset.emplace(std::move(cache), scan, encoder.fingerprint, options); });
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) report(*dataset, scan, options, log);
   });
   return std::move(*dataset);

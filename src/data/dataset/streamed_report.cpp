@@ -86,7 +86,7 @@ DataReport stream_data_report(Coordinator& coordinator, const DatasetOptions& op
                 for (const CachedRejection& rejection : batch.rejections) table.add(rejection);
               });
   DataReport report;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) report = table.report();
   });
   return report;

@@ -119,7 +119,7 @@ UnpackedFiles::UnpackedFiles(Coordinator& coordinator, const DataScan& scan,
   if (packed.empty()) return;
   log.info("unpacking {} of {} data files ({}) into {}", packed.size(), scan.files.size(),
            format_bytes(total_bytes(scan.files, packed)), cache_file.parent_path().string());
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) remove_abandoned_temporaries(cache_file);
   });
   const auto ranks = static_cast<std::size_t>(coordinator.size());
@@ -133,7 +133,7 @@ UnpackedFiles::UnpackedFiles(Coordinator& coordinator, const DataScan& scan,
                             ? SyncFile::yes
                             : SyncFile::no;
   std::vector<UnpackedText> texts(mine.size());
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     in_parallel(std::ssize(mine), threads, [&](int, std::int64_t number) {
       const auto i = static_cast<std::size_t>(number);
       texts[i] = unpack_file(scan.files[mine[i]], mine_.paths[i], scan.block_bytes, sync,
@@ -174,7 +174,7 @@ void UnpackedFiles::share_texts(Coordinator& coordinator, const DataScan& packed
       for (std::int64_t count = 0; of_blocks >> count;) line_ends[number].push_back(count);
     }
   }
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     for (const DataFile& file : scan_.files) {
       if (!file.unpacked.empty()) wait_for(file.unpacked, file.bytes);
     }

@@ -82,8 +82,8 @@ std::int64_t stream_position(std::int64_t row, std::int64_t stream_tokens, int c
 }
 
 /// Checks one rank's batch against the stream; marks the stream tokens that it owns.
-void check_rank(const MicroBatch& batch, const Stream& stream, const Layout& layout, int cp_rank,
-                std::multiset<std::int64_t>& owned) {
+void check_rank(const MicroBatch& batch, const Stream& stream, const ParallelLayout& layout,
+                int cp_rank, std::multiset<std::int64_t>& owned) {
   const std::int64_t local = batch.local_tokens;
   ASSERT_EQ(local * layout.cp, batch.stream_tokens);
   ASSERT_EQ(batch.ids.size(), static_cast<std::size_t>(local));
@@ -148,7 +148,7 @@ void check_statistics(const MicroBatch& batch, const std::vector<OwnedDocument>&
   EXPECT_DOUBLE_EQ(batch.weight_sum, weight);
 }
 
-void check_layout(const std::vector<OwnedDocument>& documents, const Layout& layout) {
+void check_layout(const std::vector<OwnedDocument>& documents, const ParallelLayout& layout) {
   std::multiset<std::int64_t> owned;
   std::int64_t trained = 0;
   std::int64_t stream_tokens = 0;
@@ -170,8 +170,8 @@ void check_layout(const std::vector<OwnedDocument>& documents, const Layout& lay
   EXPECT_EQ(std::set<std::int64_t>(owned.begin(), owned.end()).size(), owned.size());
 }
 
-std::vector<Layout> layouts_up_to(int ranks) {
-  std::vector<Layout> layouts;
+std::vector<ParallelLayout> layouts_up_to(int ranks) {
+  std::vector<ParallelLayout> layouts;
   for (int tp = 1; tp <= ranks; ++tp) {
     for (int cp = 1; tp * cp <= ranks; ++cp) {
       for (int dp = 1; tp * cp * dp <= ranks; ++dp) layouts.push_back({tp, cp, dp});
@@ -190,7 +190,7 @@ TEST(MicroBatch, AllRanksTogetherHoldTheStreamInEveryLayout) {
       {63, 1},                 // the last token alone
       {1, 30, 2, 17, 1, 5, 8}  // unequal
   };
-  for (const Layout& layout : layouts_up_to(8)) {
+  for (const ParallelLayout& layout : layouts_up_to(8)) {
     SCOPED_TRACE(layout.describe());
     for (const auto& lengths : cases) check_layout(make_documents(lengths, random), layout);
   }
@@ -198,7 +198,7 @@ TEST(MicroBatch, AllRanksTogetherHoldTheStreamInEveryLayout) {
 
 TEST(MicroBatch, RandomDocumentsInEveryLayout) {
   std::mt19937_64 random(11);
-  for (const Layout& layout : layouts_up_to(8)) {
+  for (const ParallelLayout& layout : layouts_up_to(8)) {
     SCOPED_TRACE(layout.describe());
     for (int repeat = 0; repeat < 6; ++repeat) {
       std::vector<std::int64_t> lengths(random() % 9);
@@ -215,7 +215,7 @@ TEST(MicroBatch, KnownAnswer) {
   std::vector<OwnedDocument> documents(2);
   documents[0] = {{10, 11, 12, 13, 14}, {0, 0, 1, 0, 1}};
   documents[1] = {{20, 21, 22, 23, 24, 25, 26, 27}, {0, 0, 0, 0, 0, 0, 0, 2}};
-  const Layout layout{1, 2, 1};
+  const ParallelLayout layout{1, 2, 1};
   const MicroBatch first = build_micro_batch(views(documents), ProcessGrid(layout, 0), 16);
   EXPECT_EQ(first.ids, (std::vector<std::int32_t>{10, 11, 12, 13, 27, 0, 0, 0}));
   EXPECT_EQ(first.positions, (std::vector<std::int32_t>{0, 1, 2, 3, 7, 0, 1, 2}));
@@ -239,7 +239,7 @@ TEST(MicroBatch, KnownAnswer) {
 }
 
 TEST(MicroBatch, EmptyStreamIsTheSmallestPaddedOne) {
-  const Layout layout{2, 4, 1};
+  const ParallelLayout layout{2, 4, 1};
   MicroBatch batch;
   fill_micro_batch({}, layout, 1, 64, batch);
   EXPECT_EQ(batch.stream_tokens, 16);
@@ -253,7 +253,7 @@ TEST(MicroBatch, EmptyStreamIsTheSmallestPaddedOne) {
 
 TEST(MicroBatch, RefillingAllocatesNothingAndLeavesNothingBehind) {
   std::mt19937_64 random(3);
-  const Layout layout{2, 2, 1};
+  const ParallelLayout layout{2, 2, 1};
   const auto large = make_documents({50, 40, 30}, random);
   const auto small = make_documents({7, 1}, random);
   MicroBatch batch;
@@ -288,7 +288,7 @@ TEST(MicroBatch, ChunkOrderBringsGatheredRowsIntoStreamOrder) {
   std::mt19937_64 random(5);
   const auto documents = make_documents({33, 14, 90}, random);
   for (int cp = 1; cp <= 8; ++cp) {
-    const Layout layout{1, cp, 1};
+    const ParallelLayout layout{1, cp, 1};
     std::vector<std::int32_t> gathered;
     std::int64_t stream_tokens = 0;
     for (int rank = 0; rank < cp; ++rank) {

@@ -20,7 +20,7 @@ namespace {
 using Lengths = std::vector<std::int64_t>;
 
 /// What a rank's rows cost, counted from the segments that attention gets.
-double cost_of_segments(const Lengths& lengths, const Layout& layout, int cp_rank) {
+double cost_of_segments(const Lengths& lengths, const ParallelLayout& layout, int cp_rank) {
   std::vector<std::int32_t> tokens(100000, 1);
   std::vector<float> weights(tokens.size(), 1.0F);
   std::vector<Document> documents;
@@ -40,8 +40,9 @@ double cost_of_segments(const Lengths& lengths, const Layout& layout, int cp_ran
 
 TEST(ContextCosts, AreThoseOfTheSegmentsOfEachRank) {
   std::mt19937_64 random(6);
-  for (const Layout& layout : {Layout{.tp = 1, .cp = 1}, Layout{.tp = 2, .cp = 2},
-                               Layout{.tp = 1, .cp = 4}, Layout{.tp = 8, .cp = 8}}) {
+  for (const ParallelLayout& layout :
+       {ParallelLayout{.tp = 1, .cp = 1}, ParallelLayout{.tp = 2, .cp = 2},
+        ParallelLayout{.tp = 1, .cp = 4}, ParallelLayout{.tp = 8, .cp = 8}}) {
     for (int repeat = 0; repeat < 10; ++repeat) {
       Lengths lengths(random() % 5);
       for (auto& length : lengths) length = 1 + static_cast<std::int64_t>(random() % 3000);
@@ -61,7 +62,7 @@ std::vector<Pack> packs_of(const Lengths& lengths, PackingMode mode, std::int64_
   return pack_samples(samples, lengths, max_length, mode);
 }
 
-EpochBalance measure(const Lengths& lengths, PackingMode mode, const Layout& layout,
+EpochBalance measure(const Lengths& lengths, PackingMode mode, const ParallelLayout& layout,
                      std::int64_t global_bs, std::int64_t micro_bs, std::uint64_t seed = 42) {
   const std::vector<Pack> packs = packs_of(lengths, mode, 64000);
   RunPlan run{.global_bs = global_bs, .micro_bs = micro_bs, .layout = layout};
@@ -123,14 +124,14 @@ TEST_P(Balanced, SharesWorkBetterInPacksThatAreAsFull) {
     row += fmt::format(" {:.2f} → {:.2f} % |", 100.0 * plain, 100.0 * even);
   };
   for (const int ranks : {2, 4, 8}) {
-    const Layout dp{.tp = 1, .cp = 1, .dp = ranks};
+    const ParallelLayout dp{.tp = 1, .cp = 1, .dp = ranks};
     const auto plain = measure(lengths, PackingMode::first_fit_decreasing, dp, 64, 1);
     const auto even = measure(lengths, PackingMode::balanced, dp, 64, 1);
     EXPECT_LT(excess(even.data_parallel), 0.6 * excess(plain.data_parallel)) << ranks;
     add(excess(plain.data_parallel), excess(even.data_parallel));
   }
   for (const int ranks : {2, 4, 8}) {
-    const Layout cp{.tp = 8, .cp = ranks, .dp = 1};
+    const ParallelLayout cp{.tp = 8, .cp = ranks, .dp = 1};
     const auto plain = measure(lengths, PackingMode::first_fit_decreasing, cp, 64, 1);
     const auto even = measure(lengths, PackingMode::balanced, cp, 64, 1);
     // Two ranks have little to gain: only what lies in the middle of a pack is shared badly.
@@ -139,8 +140,9 @@ TEST_P(Balanced, SharesWorkBetterInPacksThatAreAsFull) {
     add(excess(plain.context_parallel), excess(even.context_parallel));
   }
   // In micro-batches of several packs, too.
-  for (const Layout& layout : {Layout{.tp = 8, .cp = 8, .dp = 1}, Layout{.tp = 8, .cp = 4, .dp = 2},
-                               Layout{.tp = 1, .cp = 2, .dp = 4}}) {
+  for (const ParallelLayout& layout :
+       {ParallelLayout{.tp = 8, .cp = 8, .dp = 1}, ParallelLayout{.tp = 8, .cp = 4, .dp = 2},
+        ParallelLayout{.tp = 1, .cp = 2, .dp = 4}}) {
     const auto plain = measure(lengths, PackingMode::first_fit_decreasing, layout, 64, 8);
     const auto even = measure(lengths, PackingMode::balanced, layout, 64, 8);
     EXPECT_LE(excess(even.data_parallel), excess(plain.data_parallel)) << layout.describe();

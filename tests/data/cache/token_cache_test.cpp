@@ -63,7 +63,7 @@ void write_cache(const fs::path& file, const Rows& rows) {
   writer.finish();
 }
 
-/// Reads everything; throws SeriesFileError when a fault is found; fails the test when something
+/// Reads everything; throws ColumnFileError when a fault is found; fails the test when something
 /// that is wrong comes out without one.
 void read_and_compare(const fs::path& file, const Rows& rows) {
   const TokenCache cache(file, "key");
@@ -176,7 +176,7 @@ std::string fault_of(const fs::path& file, const std::string& key) {
   try {
     const TokenCache cache(file, key);
     return "";
-  } catch (const SeriesFileError& error) {
+  } catch (const ColumnFileError& error) {
     return error.what();
   }
 }
@@ -192,7 +192,7 @@ TEST(TokenCache, RefusesWhatIsNotItsOwn) {
   write_bytes(folder.path() / "text.h5", "not HDF5 at all");
   EXPECT_NE(fault_of(folder.path() / "text.h5", "key").find("cannot be opened"), std::string::npos);
   {
-    SeriesFileWriter other(folder.path() / "other.h5");
+    ColumnFileWriter other(folder.path() / "other.h5");
     other.set_attribute("format", "something else");
     other.finish();
   }
@@ -209,7 +209,7 @@ TEST(TokenCache, ATruncatedFileIsRefused) {
   for (const double part : {0.0, 0.1, 0.5, 0.9, 0.999}) {
     write_bytes(
         file, whole.substr(0, static_cast<std::size_t>(part * static_cast<double>(whole.size()))));
-    EXPECT_THROW(read_and_compare(file, rows), SeriesFileError) << part;
+    EXPECT_THROW(read_and_compare(file, rows), ColumnFileError) << part;
   }
 }
 
@@ -247,7 +247,7 @@ TEST(TokenCache, AFlippedByteIsFoundOrHarmless) {
       write_bytes(file, damaged);
       try {
         read_and_compare(file, rows);
-      } catch (const SeriesFileError&) {
+      } catch (const ColumnFileError&) {
         ++found;
       }
       if (testing::Test::HasFatalFailure()) _exit(8);  // wrong without a complaint

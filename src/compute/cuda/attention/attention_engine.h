@@ -32,7 +32,7 @@ class AttentionEngine {
   virtual void backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, ConstMatrixView o,
                         const float* lse, ConstMatrixView d_o,
                         std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                        MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv,
+                        MatrixView dq, MatrixView dk, MatrixView dv, AccumulateMode write_dkv,
                         cudaStream_t stream) = 0;
 };
 

@@ -11,15 +11,11 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
 }
 
-kernels::FlashAttentionHeads kernel_heads(const AttentionHeads& heads) {
-  return {heads.heads, heads.kv_heads, heads.head_dim, heads.scale};
-}
-
 /// What the calls of both directions have in common.
 template <typename Call>
 void set_inputs(Call& call, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                 const AttentionHeads& heads) {
-  call.heads = kernel_heads(heads);
+  call.heads = heads;
   call.q_rows = q.rows;
   call.q = q.as<__nv_bfloat16>();
   call.k = k.as<__nv_bfloat16>();
@@ -39,8 +35,7 @@ bool same(const AttentionSegment& a, const AttentionSegment& b) {
 std::size_t FlashEngine::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
                                          const AttentionHeads& heads) const {
   return aligned(kernels::flash_attention_metadata_bytes(max_tokens, max_keys, max_tokens)) +
-         aligned(
-             kernels::flash_attention_workspace_bytes(max_tokens, max_keys, kernel_heads(heads)));
+         aligned(kernels::flash_attention_workspace_bytes(max_tokens, max_keys, heads));
 }
 
 void FlashEngine::set_workspace(void* data, std::size_t bytes) {
@@ -87,7 +82,7 @@ void FlashEngine::forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView 
 void FlashEngine::backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                            ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                            std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                           MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv,
+                           MatrixView dq, MatrixView dk, MatrixView dv, AccumulateMode write_dkv,
                            cudaStream_t stream) {
   if (segments.empty()) return;
   kernels::FlashAttentionBackward call;
@@ -99,8 +94,9 @@ void FlashEngine::backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView
   call.dq = dq.as<__nv_bfloat16>();
   call.dk = dk.data;
   call.dv = dv.data;
-  call.write_dkv = write_dkv == Write::overwrite ? kernels::FlashAttentionWrite::overwrite_bf16
-                                                 : kernels::FlashAttentionWrite::accumulate_f32;
+  call.write_dkv = write_dkv == AccumulateMode::overwrite
+                       ? kernels::FlashAttentionWrite::overwrite_bf16
+                       : kernels::FlashAttentionWrite::accumulate_f32;
   call.o_stride = o.stride;
   call.d_o_stride = d_o.stride;
   call.dq_stride = dq.stride;

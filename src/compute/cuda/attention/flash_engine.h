@@ -23,7 +23,7 @@ class FlashEngine final : public AttentionEngine {
   void backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, ConstMatrixView o,
                 const float* lse, ConstMatrixView d_o, std::span<const AttentionSegment> segments,
                 const AttentionHeads& heads, MatrixView dq, MatrixView dk, MatrixView dv,
-                Write write_dkv, cudaStream_t stream) override;
+                AccumulateMode write_dkv, cudaStream_t stream) override;
 
  private:
   /// The device copy of the plan for these segments. All layers of a micro-batch share it, so it is

@@ -101,7 +101,8 @@ class CudnnAttention::Impl {
   void backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, ConstMatrixView o,
                 const float* lse, std::int64_t lse_stride, ConstMatrixView d_o,
                 std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv, cudaStream_t stream);
+                MatrixView dq, MatrixView dk, MatrixView dv, AccumulateMode write_dkv,
+                cudaStream_t stream);
   [[nodiscard]] const Statistics& statistics() {
     statistics_.plans = plans_.size();
     statistics_.plan_seconds = plans_.build_seconds();
@@ -138,11 +139,11 @@ namespace {
 PlanShape forward_shape(const AttentionHeads& heads) {
   PlanShape shape;
   shape.direction = Direction::forward;
-  shape.heads = heads.heads;
-  shape.kv_heads = heads.kv_heads;
+  shape.heads = heads.num_q_heads;
+  shape.kv_heads = heads.num_kv_heads;
   shape.head_dim = heads.head_dim;
   shape.scale = heads.scale;
-  shape.strides[cudnn::kStats] = heads.heads;
+  shape.strides[cudnn::kStats] = heads.num_q_heads;
   return shape;
 }
 
@@ -161,7 +162,8 @@ Operands operands_of(const ConstMatrixView& q, const ConstMatrixView& k, const C
                      const ConstMatrixView& o, const ConstMatrixView& d_o,
                      const AttentionHeads& heads) {
   const bool queries = q.stride == q.cols && o.stride == q.cols && d_o.stride == q.cols;
-  const bool keys = heads.heads != heads.kv_heads || (k.stride == k.cols && v.stride == v.cols);
+  const bool keys =
+      heads.num_q_heads != heads.num_kv_heads || (k.stride == k.cols && v.stride == v.cols);
   return queries && keys ? Operands::in_place : Operands::copied;
 }
 
@@ -198,15 +200,15 @@ std::string CudnnAttention::Impl::problem(const AttentionHeads& heads) {
     return fmt::format("cuDNN attention is used for head_dim 16, 32, ... 128, not for {}",
                        heads.head_dim);
   }
-  const std::tuple key(heads.heads, heads.kv_heads, heads.head_dim, heads.scale);
+  const std::tuple key(heads.num_q_heads, heads.num_kv_heads, heads.head_dim, heads.scale);
   const auto known = problems_.find(key);
   if (known != problems_.end()) return known->second;
   std::string problem;
   try {
-    const std::int64_t q = std::int64_t{heads.heads} * heads.head_dim;
-    const std::int64_t kv = std::int64_t{heads.kv_heads} * heads.head_dim;
+    const std::int64_t q = std::int64_t{heads.num_q_heads} * heads.head_dim;
+    const std::int64_t kv = std::int64_t{heads.num_kv_heads} * heads.head_dim;
     for (PlanShape shape : {with_strides(forward_shape(heads), q, kv, kv, q),
-                            backward_shape({kBlockRows, kBlockRows, heads.kv_heads}, heads)}) {
+                            backward_shape({kBlockRows, kBlockRows, heads.num_kv_heads}, heads)}) {
       if (shape.direction == Direction::backward) shape.mask = Mask::top_left;
       shape.max_q = kBlockRows;
       shape.max_kv = kBlockRows;
@@ -277,7 +279,7 @@ BackwardSizes CudnnAttention::Impl::sizes_of_call(std::int64_t tokens, std::int6
   LONGHAUL_CHECK(fits(sizes),
                  "attention backward of {} queries and {} keys, {} heads on {}, needs a workspace "
                  "of {} bytes beside {} for tables{}; {} were given",
-                 tokens, keys, heads.heads, heads.kv_heads, backward_bytes(sizes, heads),
+                 tokens, keys, heads.num_q_heads, heads.num_kv_heads, backward_bytes(sizes, heads),
                  persistent_bytes(),
                  operands == Operands::copied ? ", because its rows are not contiguous" : "",
                  workspace_bytes_);
@@ -346,7 +348,7 @@ void CudnnAttention::Impl::forward(ConstMatrixView q, ConstMatrixView k, ConstMa
   check_rows(segments, q.rows, k.rows);
   if (segments.empty()) return;
   Arena arena = scratch_arena();
-  auto* const lse_rows = arena.allocate_array<float>(q.rows * heads.heads, "attention.lse");
+  auto* const lse_rows = arena.allocate_array<float>(q.rows * heads.num_q_heads, "attention.lse");
   // One stride for both, as in the backward direction.
   const bool in_place = q.stride == o.stride;
   MatrixView q_copy;
@@ -372,8 +374,8 @@ void CudnnAttention::Impl::forward(ConstMatrixView q, ConstMatrixView k, ConstMa
   for (const Pass& pass : program.passes) run_pass(last, pass, tensors, rest, left, stream);
   if (!in_place) copy_rows(o_copy, o, program.q_ranges, stream);
   for (const RowRange& range : program.q_ranges) {
-    kernels::lse_to_heads(lse_rows + range.begin * heads.heads, range.count, heads.heads,
-                          lse + range.begin, lse_stride, stream);
+    kernels::lse_to_heads(lse_rows + range.begin * heads.num_q_heads, range.count,
+                          heads.num_q_heads, lse + range.begin, lse_stride, stream);
   }
 }
 
@@ -381,14 +383,14 @@ void CudnnAttention::Impl::backward(ConstMatrixView q, ConstMatrixView k, ConstM
                                     ConstMatrixView o, const float* lse, std::int64_t lse_stride,
                                     ConstMatrixView d_o, std::span<const AttentionSegment> segments,
                                     const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                    MatrixView dv, Write write_dkv, cudaStream_t stream) {
+                                    MatrixView dv, AccumulateMode write_dkv, cudaStream_t stream) {
   check_view(q, "q");
   check_view(k, "k");
   check_view(v, "v");
   check_view(o, "o");
   check_view(d_o, "d_o");
   check_rows(segments, q.rows, k.rows);
-  const DType dkv_type = write_dkv == Write::accumulate ? DType::f32 : DType::bf16;
+  const DType dkv_type = write_dkv == AccumulateMode::accumulate ? DType::f32 : DType::bf16;
   LONGHAUL_CHECK(dq.dtype == DType::bf16 && dk.dtype == dkv_type && dv.dtype == dkv_type,
                  "attention: dq is {}, dk {} and dv {}", name_of(dq.dtype), name_of(dk.dtype),
                  name_of(dv.dtype));
@@ -403,12 +405,12 @@ void CudnnAttention::Impl::backward(ConstMatrixView q, ConstMatrixView k, ConstM
   if (in_place) base = with_strides(base, q.stride, k.stride, v.stride, o.stride);
   LastProgram& last = program_for(last_backward_, segments, base, stream);
   const Program& program = last.program;
-  const int parts = heads.kv_heads / sizes.kv_heads;
+  const int parts = heads.num_kv_heads / sizes.kv_heads;
   statistics_.backward_calls = program.steps.size() * static_cast<std::size_t>(parts);
 
   for (const RowRange& range : program.q_ranges) {
-    kernels::lse_to_rows(lse + range.begin, lse_stride, range.count, heads.heads,
-                         scratch.lse_rows + range.begin * heads.heads, stream);
+    kernels::lse_to_rows(lse + range.begin, lse_stride, range.count, heads.num_q_heads,
+                         scratch.lse_rows + range.begin * heads.num_q_heads, stream);
   }
   const std::int64_t q_cols = base.strides[cudnn::kDQ];
   const std::int64_t kv_cols = base.strides[cudnn::kDK];
@@ -420,7 +422,8 @@ void CudnnAttention::Impl::backward(ConstMatrixView q, ConstMatrixView k, ConstM
   };
   // cuDNN may write dq where it belongs when its rows are like those of q.
   const bool direct = in_place && dq.stride == q_cols && accepts(dq);
-  const RowsOp dkv_op = write_dkv == Write::accumulate ? RowsOp::add_f32 : RowsOp::copy_bf16;
+  const RowsOp dkv_op =
+      write_dkv == AccumulateMode::accumulate ? RowsOp::add_f32 : RowsOp::copy_bf16;
   for (int part = 0; part < parts; ++part) {
     const auto q_part = [&](auto view) { return view.col_range(part * q_cols, q_cols); };
     const auto kv_part = [&](auto view) { return view.col_range(part * kv_cols, kv_cols); };
@@ -504,7 +507,7 @@ void CudnnAttention::backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixV
                               ConstMatrixView o, const float* lse, std::int64_t lse_stride,
                               ConstMatrixView d_o, std::span<const AttentionSegment> segments,
                               const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                              MatrixView dv, Write write_dkv, cudaStream_t stream) {
+                              MatrixView dv, AccumulateMode write_dkv, cudaStream_t stream) {
   impl_->backward(q, k, v, o, lse, lse_stride, d_o, segments, heads, dq, dk, dv, write_dkv, stream);
 }
 

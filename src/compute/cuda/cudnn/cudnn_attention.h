@@ -82,7 +82,8 @@ class CudnnAttention {
   void backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, ConstMatrixView o,
                 const float* lse, std::int64_t lse_stride, ConstMatrixView d_o,
                 std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv, cudaStream_t stream);
+                MatrixView dq, MatrixView dk, MatrixView dv, AccumulateMode write_dkv,
+                cudaStream_t stream);
 
   struct Statistics {
     std::size_t plans = 0;           // built so far

@@ -57,7 +57,7 @@ void CudnnEngine::forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView 
 void CudnnEngine::backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                            ConstMatrixView o, const float* lse, ConstMatrixView d_o,
                            std::span<const AttentionSegment> segments, const AttentionHeads& heads,
-                           MatrixView dq, MatrixView dk, MatrixView dv, Write write_dkv,
+                           MatrixView dq, MatrixView dk, MatrixView dv, AccumulateMode write_dkv,
                            cudaStream_t stream) {
   if (takes(heads, {q, k, v, o, d_o})) {
     cudnn_.backward(q, k, v, o, lse, q.rows, d_o, segments, heads, dq, dk, dv, write_dkv, stream);

@@ -28,7 +28,7 @@ class CudnnEngine final : public AttentionEngine {
   void backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, ConstMatrixView o,
                 const float* lse, ConstMatrixView d_o, std::span<const AttentionSegment> segments,
                 const AttentionHeads& heads, MatrixView dq, MatrixView dk, MatrixView dv,
-                Write write_dkv, cudaStream_t stream) override;
+                AccumulateMode write_dkv, cudaStream_t stream) override;
 
  private:
   [[nodiscard]] bool takes(const AttentionHeads& heads,

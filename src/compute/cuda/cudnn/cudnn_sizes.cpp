@@ -6,7 +6,7 @@
 namespace longhaul::cudnn {
 
 int query_heads(const BackwardSizes& sizes, const AttentionHeads& heads) {
-  return sizes.kv_heads * (heads.heads / heads.kv_heads);
+  return sizes.kv_heads * (heads.num_q_heads / heads.num_kv_heads);
 }
 
 std::size_t frontend_bytes(const PlanShape& shape) {
@@ -32,7 +32,7 @@ PlanShape backward_shape(const BackwardSizes& sizes, const AttentionHeads& heads
   const std::int64_t kv_cols = std::int64_t{shape.kv_heads} * heads.head_dim;
   shape.strides[kQ] = shape.strides[kO] = shape.strides[kDO] = shape.strides[kDQ] = q_cols;
   shape.strides[kK] = shape.strides[kV] = shape.strides[kDK] = shape.strides[kDV] = kv_cols;
-  shape.strides[kStats] = heads.heads;
+  shape.strides[kStats] = heads.num_q_heads;
   return shape;
 }
 
@@ -44,11 +44,11 @@ std::size_t backward_bytes(const BackwardSizes& sizes, const AttentionHeads& hea
 
 BackwardSizes backward_sizes(std::int64_t tokens, std::int64_t keys, const AttentionHeads& heads,
                              Operands operands, std::size_t most_bytes) {
-  BackwardSizes sizes{tokens, keys, heads.kv_heads, operands};
+  BackwardSizes sizes{tokens, keys, heads.num_kv_heads, operands};
   while (sizes.kv_heads > 1 && backward_bytes(sizes, heads) > most_bytes) {
     do {
       --sizes.kv_heads;
-    } while (heads.kv_heads % sizes.kv_heads != 0);
+    } while (heads.num_kv_heads % sizes.kv_heads != 0);
     sizes.operands = Operands::copied;
   }
   return sizes;
@@ -64,8 +64,8 @@ BackwardScratch backward_scratch(const BackwardSizes& sizes, const AttentionHead
   const std::int64_t q_cols = std::int64_t{query_heads(sizes, heads)} * heads.head_dim;
   const std::int64_t kv_cols = std::int64_t{sizes.kv_heads} * heads.head_dim;
   BackwardScratch scratch;
-  scratch.lse_rows =
-      reinterpret_cast<float*>(take(sizes.tokens, heads.heads, sizeof(float), "attention.lse"));
+  scratch.lse_rows = reinterpret_cast<float*>(
+      take(sizes.tokens, heads.num_q_heads, sizeof(float), "attention.lse"));
   scratch.dq = take(sizes.tokens, q_cols, 2, "attention.dq");
   scratch.dk = take(sizes.keys, kv_cols, 2, "attention.dk");
   scratch.dv = take(sizes.keys, kv_cols, 2, "attention.dv");

@@ -126,7 +126,7 @@ void check_supported(const DeviceInfo& device) {
 
 DeviceInfo select_device(Coordinator& coordinator, int ranks_per_gpu) {
   RankDevices mine;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     if (auto problem = cuda_problem()) throw UserError(*problem);
     mine = {coordinator.host(), visible_uuids()};
   });
@@ -135,7 +135,7 @@ DeviceInfo select_device(Coordinator& coordinator, int ranks_per_gpu) {
     ranks.push_back(decode(text));
   }
   DeviceInfo device;
-  coordinator.together([&] {
+  coordinator.run_collectively([&] {
     device = device_info(choose_device(ranks, coordinator.rank(), ranks_per_gpu).device);
     check_supported(device);
     open_device(device);

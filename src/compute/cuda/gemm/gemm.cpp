@@ -135,7 +135,7 @@ void Gemm::forward(ConstMatrixView x, ConstMatrixView w, const void* bias, Const
 void Gemm::forward_in_steps(ConstMatrixView x, ConstMatrixView w, const void* bias,
                             ConstMatrixView addend, MatrixView y, cudaStream_t stream) {
   ++stepwise_forwards_;
-  Write write = Write::overwrite;
+  AccumulateMode write = AccumulateMode::overwrite;
   if (addend.data != nullptr) {
     const std::size_t bytes = size_of(y.dtype);
     LONGHAUL_CUDA_CHECK(
@@ -144,22 +144,22 @@ void Gemm::forward_in_steps(ConstMatrixView x, ConstMatrixView w, const void* bi
                           static_cast<std::size_t>(y.cols) * bytes,
                           static_cast<std::size_t>(y.rows), cudaMemcpyDeviceToDevice, stream),
         "linear_forward: copying the addend");
-    write = Write::accumulate;
+    write = AccumulateMode::accumulate;
   }
   if (bias != nullptr) {
     add_bias(bias, y, write, stream);
-    write = Write::accumulate;
+    write = AccumulateMode::accumulate;
   }
   if (x.cols > 0) {
-    const ConstMatrixView so_far = write == Write::accumulate ? y : ConstMatrixView();
+    const ConstMatrixView so_far = write == AccumulateMode::accumulate ? y : ConstMatrixView();
     run_or_throw(forward_product(x, w, nullptr, so_far, y), stream);
-  } else if (write == Write::overwrite) {
+  } else if (write == AccumulateMode::overwrite) {
     fill_zero(y, "linear_forward", stream);
   }
 }
 
 /// y [T, N] = or += bias [N] in every row, as a product of rank one: ones [T, 1] bias [N, 1]^T.
-void Gemm::add_bias(const void* bias, MatrixView y, Write write, cudaStream_t stream) {
+void Gemm::add_bias(const void* bias, MatrixView y, AccumulateMode write, cudaStream_t stream) {
   static constexpr auto kHostOnes = [] {
     std::array<std::uint16_t, 256> values{};
     values.fill(kOneBf16);
@@ -181,7 +181,7 @@ void Gemm::add_bias(const void* bias, MatrixView y, Write write, cudaStream_t st
   }
   for (std::int64_t begin = 0; begin < y.rows; begin += rows) {
     const MatrixView part = y.row_range(begin, std::min(rows, y.rows - begin));
-    const ConstMatrixView so_far = write == Write::accumulate ? part : ConstMatrixView();
+    const ConstMatrixView so_far = write == AccumulateMode::accumulate ? part : ConstMatrixView();
     run_or_throw(
         forward_product(ConstMatrixView(ones_, DType::bf16, part.rows, 1),
                         ConstMatrixView(bias, DType::bf16, y.cols, 1), nullptr, so_far, part),
@@ -189,14 +189,14 @@ void Gemm::add_bias(const void* bias, MatrixView y, Write write, cudaStream_t st
   }
 }
 
-void Gemm::backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx, Write write,
-                          cudaStream_t stream) {
+void Gemm::backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
+                          AccumulateMode write, cudaStream_t stream) {
   constexpr const char* kOp = "linear_backward_input";
   check_matrix(w, w.rows, w.cols, DType::bf16, kOp, "w");
   check_matrix(dy, dy.rows, w.rows, DType::bf16, kOp, "dy");
   check_matrix(dx, dy.rows, w.cols, DType::bf16, kOp, "dx");
   if (dx.size() == 0) return;
-  const bool accumulate = write == Write::accumulate;
+  const bool accumulate = write == AccumulateMode::accumulate;
   if (w.rows == 0) {
     if (!accumulate) fill_zero(dx, kOp, stream);
     return;
@@ -213,14 +213,14 @@ void Gemm::backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx, 
                stream);
 }
 
-void Gemm::backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw, Write write,
-                           cudaStream_t stream) {
+void Gemm::backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
+                           AccumulateMode write, cudaStream_t stream) {
   constexpr const char* kOp = "linear_backward_weight";
   check_matrix(dy, dy.rows, dy.cols, DType::bf16, kOp, "dy");
   check_matrix(x, dy.rows, x.cols, DType::bf16, kOp, "x");
   check_matrix(dw, dy.cols, x.cols, DType::f32, kOp, "dw");
   if (dw.size() == 0) return;
-  const bool accumulate = write == Write::accumulate;
+  const bool accumulate = write == AccumulateMode::accumulate;
   if (dy.rows == 0) {
     if (!accumulate) fill_zero(dw, kOp, stream);
     return;

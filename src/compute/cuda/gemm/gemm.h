@@ -66,10 +66,10 @@ class Gemm {
   void forward(ConstMatrixView x, ConstMatrixView w, const void* bias, ConstMatrixView addend,
                MatrixView y, cudaStream_t stream);
   /// dy [T, N], w [N, K] (bf16) -> dx [T, K] bf16, overwritten with or increased by dy w.
-  void backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx, Write write,
+  void backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx, AccumulateMode write,
                       cudaStream_t stream);
   /// dy [T, N], x [T, K] (bf16) -> dw [N, K] fp32, overwritten with or increased by dy^T x.
-  void backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw, Write write,
+  void backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw, AccumulateMode write,
                        cudaStream_t stream);
 
   /// The algorithms found by timing. Every rank may load the file; one rank saves it, when there is
@@ -88,7 +88,7 @@ class Gemm {
                                      ConstMatrixView addend, MatrixView y);
   void forward_in_steps(ConstMatrixView x, ConstMatrixView w, const void* bias,
                         ConstMatrixView addend, MatrixView y, cudaStream_t stream);
-  void add_bias(const void* bias, MatrixView y, Write write, cudaStream_t stream);
+  void add_bias(const void* bias, MatrixView y, AccumulateMode write, cudaStream_t stream);
 
   /// False when cuBLASLt has no algorithm for the product; nothing is computed then.
   [[nodiscard]] bool run(const GemmProduct& product, cudaStream_t stream);

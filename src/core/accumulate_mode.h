@@ -5,6 +5,6 @@
 namespace longhaul {
 
 /// Overwrite the destination or add to what it holds.
-enum class Write : std::uint8_t { overwrite, accumulate };
+enum class AccumulateMode : std::uint8_t { overwrite, accumulate };
 
 }  // namespace longhaul

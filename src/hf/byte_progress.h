@@ -9,13 +9,13 @@ namespace longhaul {
 /// Progress of one piece of work that is counted in bytes, on standard error: a line that is
 /// rewritten in place on a terminal; elsewhere a line every ten seconds, so that short work prints
 /// nothing.
-class Progress {
+class ByteProgress {
  public:
   /// what: "writing", "verifying".
-  Progress(std::string what, std::int64_t total_bytes);
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  ByteProgress(std::string what, std::int64_t total_bytes);
+  ~ByteProgress();
+  ByteProgress(const ByteProgress&) = delete;
+  ByteProgress& operator=(const ByteProgress&) = delete;
 
   void add(std::int64_t bytes);
 

@@ -1,11 +1,11 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "data/cache/series_hdf5.h"
+#include "data/cache/column_hdf5.h"
 
 namespace longhaul {
 
-struct SeriesFile::Impl {
+struct ColumnFile::Impl {
   struct Series {
     std::string path;
     SeriesType type;
@@ -21,7 +21,7 @@ struct SeriesFile::Impl {
   template <typename T>
   T check(T result, const std::string& what) const {
     if (result < 0) {
-      throw SeriesFileError(fmt::format("{}: {}: {}", path, what, hdf5_error_text()));
+      throw ColumnFileError(fmt::format("{}: {}: {}", path, what, hdf5_error_text()));
     }
     return result;
   }
@@ -33,7 +33,7 @@ struct SeriesFile::Impl {
     const Hdf5Id space(check(H5Aget_space(attribute.get()), what), H5Sclose);
     if (H5Tequal(type.get(), H5T_STD_I64LE) <= 0 ||
         H5Sget_simple_extent_npoints(space.get()) != 1) {
-      throw SeriesFileError(fmt::format("{}: attribute '{}' is not an integer", path, name));
+      throw ColumnFileError(fmt::format("{}: attribute '{}' is not an integer", path, name));
     }
     std::int64_t value = 0;
     check(H5Aread(attribute.get(), H5T_STD_I64LE, &value), what);
@@ -41,7 +41,7 @@ struct SeriesFile::Impl {
   }
 };
 
-SeriesFile::SeriesFile(const std::filesystem::path& file) : impl_(std::make_unique<Impl>()) {
+ColumnFile::ColumnFile(const std::filesystem::path& file) : impl_(std::make_unique<Impl>()) {
   silence_hdf5_errors();
   impl_->path = file.string();
   const Hdf5Id access = make_file_access();
@@ -51,9 +51,9 @@ SeriesFile::SeriesFile(const std::filesystem::path& file) : impl_(std::make_uniq
   impl_->file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(file));
 }
 
-SeriesFile::~SeriesFile() = default;
+ColumnFile::~ColumnFile() = default;
 
-std::size_t SeriesFile::open_series(const std::string& path, SeriesType type) {
+std::size_t ColumnFile::open_series(const std::string& path, SeriesType type) {
   const std::string what = fmt::format("'{}' cannot be opened", path);
   // Without a chunk cache only what is asked for is read, straight from the file.
   const Hdf5Id access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
@@ -67,21 +67,21 @@ std::size_t SeriesFile::open_series(const std::string& path, SeriesType type) {
   const Hdf5Id space(impl_->check(H5Dget_space(opened.dataset.get()), what), H5Sclose);
   if (H5Tequal(found.get(), series::type_id(type)) <= 0 ||
       H5Sget_simple_extent_ndims(space.get()) != 1) {
-    throw SeriesFileError(fmt::format("{}: '{}' has another type or shape", impl_->path, path));
+    throw ColumnFileError(fmt::format("{}: '{}' has another type or shape", impl_->path, path));
   }
   opened.size = impl_->check(H5Sget_simple_extent_npoints(space.get()), what);
   // A damaged length must not make us ask for memory or time without end.
   if (opened.size > impl_->file_bytes / static_cast<std::int64_t>(series::element_size(type))) {
-    throw SeriesFileError(fmt::format("{}: '{}' claims {} elements, more than the file holds",
+    throw ColumnFileError(fmt::format("{}: '{}' claims {} elements, more than the file holds",
                                       impl_->path, path, opened.size));
   }
   impl_->series.push_back(std::move(opened));
   return impl_->series.size() - 1;
 }
 
-std::int64_t SeriesFile::size(std::size_t series) const { return impl_->series.at(series).size; }
+std::int64_t ColumnFile::size(std::size_t series) const { return impl_->series.at(series).size; }
 
-void SeriesFile::read_elements(std::size_t series, SeriesType type, std::int64_t begin,
+void ColumnFile::read_elements(std::size_t series, SeriesType type, std::int64_t begin,
                                std::int64_t count, void* out) const {
   const Impl::Series& source = impl_->series.at(series);
   LONGHAUL_CHECK(source.type == type, "series {} has another element type", source.path);
@@ -101,7 +101,7 @@ void SeriesFile::read_elements(std::size_t series, SeriesType type, std::int64_t
                what);
 }
 
-void SeriesFile::verify(std::size_t series) const {
+void ColumnFile::verify(std::size_t series) const {
   constexpr std::int64_t kPiece = std::int64_t{1} << 20;
   const Impl::Series& source = impl_->series.at(series);
   const std::size_t element = series::element_size(source.type);
@@ -115,15 +115,15 @@ void SeriesFile::verify(std::size_t series) const {
   compare_checksum(series, checksum.value());
 }
 
-void SeriesFile::compare_checksum(std::size_t series, std::uint32_t checksum) const {
+void ColumnFile::compare_checksum(std::size_t series, std::uint32_t checksum) const {
   const Impl::Series& source = impl_->series.at(series);
   if (impl_->read_integer(source.dataset.get(), series::kChecksumName) != checksum) {
-    throw SeriesFileError(
+    throw ColumnFileError(
         fmt::format("{}: '{}' is damaged: its checksum does not match", impl_->path, source.path));
   }
 }
 
-std::string SeriesFile::text_attribute(const std::string& name) const {
+std::string ColumnFile::text_attribute(const std::string& name) const {
   const std::string what = fmt::format("attribute '{}' cannot be read", name);
   const Hdf5Id attribute(impl_->check(H5Aopen(impl_->file.get(), name.c_str(), H5P_DEFAULT), what),
                          H5Aclose);
@@ -131,14 +131,14 @@ std::string SeriesFile::text_attribute(const std::string& name) const {
   const Hdf5Id space(impl_->check(H5Aget_space(attribute.get()), what), H5Sclose);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 ||
       H5Sget_simple_extent_npoints(space.get()) != 1) {
-    throw SeriesFileError(fmt::format("{}: attribute '{}' is not a text", impl_->path, name));
+    throw ColumnFileError(fmt::format("{}: attribute '{}' is not a text", impl_->path, name));
   }
   std::string text(H5Tget_size(type.get()), '\0');
   impl_->check(H5Aread(attribute.get(), type.get(), text.data()), what);
   return trim_text(std::move(text));
 }
 
-std::int64_t SeriesFile::integer_attribute(const std::string& name) const {
+std::int64_t ColumnFile::integer_attribute(const std::string& name) const {
   return impl_->read_integer(impl_->file.get(), name);
 }
 

@@ -1,4 +1,4 @@
-#include "hf/progress.h"
+#include "hf/byte_progress.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -16,17 +16,17 @@ constexpr auto kPlainInterval = std::chrono::seconds(10);
 
 }  // namespace
 
-Progress::Progress(std::string what, std::int64_t total_bytes)
+ByteProgress::ByteProgress(std::string what, std::int64_t total_bytes)
     : what_(std::move(what)), total_(total_bytes), terminal_(::isatty(STDERR_FILENO) == 1) {
   next_ =
       start_ + (terminal_ ? Clock::duration(kTerminalInterval) : Clock::duration(kPlainInterval));
 }
 
-Progress::~Progress() {
+ByteProgress::~ByteProgress() {
   if (shown_ && terminal_) std::fputs("\r\033[K", stderr);
 }
 
-void Progress::add(std::int64_t bytes) {
+void ByteProgress::add(std::int64_t bytes) {
   done_ += bytes;
   const Clock::time_point now = Clock::now();
   if (now < next_) return;

@@ -1,29 +1,29 @@
-#include "model/token_exchange.h"
+#include "model/sequence_parallel_comm.h"
 
 #include "core/error.h"
 
 namespace longhaul {
 
-TokenExchange::TokenExchange(Runtime& runtime) : runtime_(runtime) {
+SequenceParallelComm::SequenceParallelComm(Runtime& runtime) : runtime_(runtime) {
   if (alone()) return;
   computed_ = runtime.backend.create_event();
   done_ = runtime.backend.create_event();
   for (Event& event : arrived_) event = runtime.backend.create_event();
 }
 
-std::int64_t TokenExchange::piece_rows(std::int64_t sharded_rows, Label label) {
+std::int64_t SequenceParallelComm::piece_rows(std::int64_t sharded_rows, Label label) {
   LONGHAUL_CHECK(sharded_rows % kPieces == 0, "{}: {} rows of a rank in {} pieces", label,
                  sharded_rows, kPieces);
   return sharded_rows / kPieces;
 }
 
-void TokenExchange::follow_compute() {
+void SequenceParallelComm::follow_compute() {
   Backend& backend = runtime_.backend;
   backend.record(computed_, backend.compute_stream());
   backend.wait(runtime_.layer_stream, computed_);
 }
 
-ConstMatrixView TokenExchange::start_gather(ConstMatrixView part, void* whole, Label label) {
+ConstMatrixView SequenceParallelComm::start_gather(ConstMatrixView part, void* whole, Label label) {
   if (alone()) return part;
   Communicator& group = *runtime_.comms.tp;
   const MatrixView all(whole, part.dtype, part.rows * group.size(), part.cols);
@@ -35,8 +35,8 @@ ConstMatrixView TokenExchange::start_gather(ConstMatrixView part, void* whole, L
   return all;
 }
 
-ConstMatrixView TokenExchange::start_gather_of_pieces(ConstMatrixView part, void* whole,
-                                                      Label label) {
+ConstMatrixView SequenceParallelComm::start_gather_of_pieces(ConstMatrixView part, void* whole,
+                                                             Label label) {
   const MatrixView all(whole, part.dtype, part.rows * runtime_.comms.tp->size(), part.cols);
   follow_compute();
   for (int p = 0; p < kPieces; ++p) {
@@ -46,7 +46,8 @@ ConstMatrixView TokenExchange::start_gather_of_pieces(ConstMatrixView part, void
   return all;
 }
 
-void TokenExchange::gather_piece(ConstMatrixView part, MatrixView whole, int piece, Label label) {
+void SequenceParallelComm::gather_piece(ConstMatrixView part, MatrixView whole, int piece,
+                                        Label label) {
   const std::int64_t own = piece_rows(part.rows, label);
   const std::int64_t rows = own * runtime_.comms.tp->size();
   const ConstMatrixView from = part.row_range(piece * own, own);
@@ -54,7 +55,8 @@ void TokenExchange::gather_piece(ConstMatrixView part, MatrixView whole, int pie
                                 part.dtype, label, runtime_.layer_stream);
 }
 
-void TokenExchange::start_reduce_scatter(ConstMatrixView whole, MatrixView part, Label label) {
+void SequenceParallelComm::start_reduce_scatter(ConstMatrixView whole, MatrixView part,
+                                                Label label) {
   if (alone()) {
     LONGHAUL_CHECK(whole.data == part.data, "{}: nothing to reduce, but two buffers", label);
     return;
@@ -67,7 +69,8 @@ void TokenExchange::start_reduce_scatter(ConstMatrixView whole, MatrixView part,
   finish();
 }
 
-void TokenExchange::reduce_piece(ConstMatrixView whole, MatrixView part, int piece, Label label) {
+void SequenceParallelComm::reduce_piece(ConstMatrixView whole, MatrixView part, int piece,
+                                        Label label) {
   const std::int64_t own = piece_rows(part.rows, label);
   const std::int64_t rows = own * runtime_.comms.tp->size();
   const MatrixView to = part.row_range(piece * own, own);
@@ -75,34 +78,35 @@ void TokenExchange::reduce_piece(ConstMatrixView whole, MatrixView part, int pie
                                     part.dtype, label, runtime_.layer_stream);
 }
 
-void TokenExchange::finish() {
+void SequenceParallelComm::finish() {
   runtime_.backend.record(done_, runtime_.layer_stream);
   pending_ = true;
 }
 
-void TokenExchange::wait_for(Event event) {
+void SequenceParallelComm::wait_for(Event event) {
   Backend& backend = runtime_.backend;
-  runtime_.waits->timed([&] { backend.wait(backend.compute_stream(), event); });
+  runtime_.exposed_comm->timed([&] { backend.wait(backend.compute_stream(), event); });
 }
 
-void TokenExchange::wait() {
+void SequenceParallelComm::wait() {
   if (!pending_) return;
   pending_ = false;
   wait_for(done_);
 }
 
-ConstMatrixView TokenExchange::gather(ConstMatrixView part, void* whole, Label label) {
+ConstMatrixView SequenceParallelComm::gather(ConstMatrixView part, void* whole, Label label) {
   const ConstMatrixView all = start_gather(part, whole, label);
   wait();
   return all;
 }
 
-void TokenExchange::reduce_scatter(ConstMatrixView whole, MatrixView part, Label label) {
+void SequenceParallelComm::reduce_scatter(ConstMatrixView whole, MatrixView part, Label label) {
   start_reduce_scatter(whole, part, label);
   wait();
 }
 
-MatrixView TokenExchange::summand(MatrixView part, void* scratch, std::int64_t local_rows) const {
+MatrixView SequenceParallelComm::summand(MatrixView part, void* scratch,
+                                         std::int64_t local_rows) const {
   if (alone()) return part;
   return {scratch, part.dtype, local_rows, part.cols};
 }

@@ -17,9 +17,9 @@ namespace longhaul {
 ///
 /// (Streams are padded so that parts have an even number of rows.)
 /// Exchange runs on the runtime's layer stream. With TP 1 a part is the whole, and nothing happens.
-class TokenExchange {
+class SequenceParallelComm {
  public:
-  explicit TokenExchange(Runtime& runtime);
+  explicit SequenceParallelComm(Runtime& runtime);
 
   /// part [sharded, H] of each rank -> whole [local, H]. Returns `part` itself when TP is 1, and
   /// `whole` otherwise.

@@ -2,11 +2,11 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "data/cache/series_hdf5.h"
+#include "data/cache/column_hdf5.h"
 
 namespace longhaul {
 
-struct SeriesFileWriter::Impl {
+struct ColumnFileWriter::Impl {
   struct Series {
     std::string path;
     SeriesType type;
@@ -74,7 +74,7 @@ struct SeriesFileWriter::Impl {
   }
 };
 
-SeriesFileWriter::SeriesFileWriter(const std::filesystem::path& file)
+ColumnFileWriter::ColumnFileWriter(const std::filesystem::path& file)
     : impl_(std::make_unique<Impl>()) {
   silence_hdf5_errors();
   impl_->path = file;
@@ -88,9 +88,9 @@ SeriesFileWriter::SeriesFileWriter(const std::filesystem::path& file)
       impl_->check(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation.get(), access.get())), H5Fclose);
 }
 
-SeriesFileWriter::~SeriesFileWriter() = default;
+ColumnFileWriter::~ColumnFileWriter() = default;
 
-std::size_t SeriesFileWriter::add(const std::string& path, SeriesType type,
+std::size_t ColumnFileWriter::add(const std::string& path, SeriesType type,
                                   std::int64_t chunk_elements) {
   LONGHAUL_CHECK(chunk_elements >= 1, "chunks of {} elements", chunk_elements);
   impl_->make_groups(path);
@@ -117,7 +117,7 @@ std::size_t SeriesFileWriter::add(const std::string& path, SeriesType type,
   return impl_->series.size() - 1;
 }
 
-void SeriesFileWriter::append_bytes(std::size_t series, SeriesType type, const void* values,
+void ColumnFileWriter::append_bytes(std::size_t series, SeriesType type, const void* values,
                                     std::size_t count) {
   Impl::Series& target = impl_->series.at(series);
   LONGHAUL_CHECK(target.type == type, "series {} has another element type", target.path);
@@ -134,7 +134,7 @@ void SeriesFileWriter::append_bytes(std::size_t series, SeriesType type, const v
   }
 }
 
-void SeriesFileWriter::set_attribute(const std::string& name, const std::string& value) {
+void ColumnFileWriter::set_attribute(const std::string& name, const std::string& value) {
   const Hdf5Id type = make_text_type(value.size());
   const Hdf5Id space(impl_->check(H5Screate(H5S_SCALAR)), H5Sclose);
   const Hdf5Id attribute(impl_->check(H5Acreate2(impl_->file.get(), name.c_str(), type.get(),
@@ -143,11 +143,11 @@ void SeriesFileWriter::set_attribute(const std::string& name, const std::string&
   impl_->check(H5Awrite(attribute.get(), type.get(), pad_text(value).data()));
 }
 
-void SeriesFileWriter::set_attribute(const std::string& name, std::int64_t value) {
+void ColumnFileWriter::set_attribute(const std::string& name, std::int64_t value) {
   impl_->write_integer(impl_->file.get(), name, value);
 }
 
-void SeriesFileWriter::finish() {
+void ColumnFileWriter::finish() {
   for (Impl::Series& target : impl_->series) {
     impl_->write(target, target.pending.size() / series::element_size(target.type));
     impl_->write_integer(target.dataset.get(), series::kChecksumName, target.checksum.value());

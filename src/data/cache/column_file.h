@@ -35,7 +35,7 @@ constexpr SeriesType series_type() {
 }
 
 /// Thrown when a file is not what it should be: absent, truncated, damaged, written by others.
-class SeriesFileError : public std::runtime_error {
+class ColumnFileError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
@@ -47,13 +47,13 @@ class SeriesFileError : public std::runtime_error {
 ///
 /// Failures (a full disk, no permission) are UserErrors with the system's account. A file that was
 /// not finished is left as it is; it must not be read.
-class SeriesFileWriter {
+class ColumnFileWriter {
  public:
   /// Creates `file` or overwrites it.
-  explicit SeriesFileWriter(const std::filesystem::path& file);
-  ~SeriesFileWriter();
-  SeriesFileWriter(const SeriesFileWriter&) = delete;
-  SeriesFileWriter& operator=(const SeriesFileWriter&) = delete;
+  explicit ColumnFileWriter(const std::filesystem::path& file);
+  ~ColumnFileWriter();
+  ColumnFileWriter(const ColumnFileWriter&) = delete;
+  ColumnFileWriter& operator=(const ColumnFileWriter&) = delete;
 
   /// A new empty series; `path` may name groups: "samples/line". Returns its number.
   std::size_t add(const std::string& path, SeriesType type, std::int64_t chunk_elements);
@@ -81,14 +81,14 @@ class SeriesFileWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads such a file. All failures are SeriesFileErrors. Reading is thread-safe (HDF5 is built
+/// Reads such a file. All failures are ColumnFileErrors. Reading is thread-safe (HDF5 is built
 /// thread-safe).
-class SeriesFile {
+class ColumnFile {
  public:
-  explicit SeriesFile(const std::filesystem::path& file);
-  ~SeriesFile();
-  SeriesFile(const SeriesFile&) = delete;
-  SeriesFile& operator=(const SeriesFile&) = delete;
+  explicit ColumnFile(const std::filesystem::path& file);
+  ~ColumnFile();
+  ColumnFile(const ColumnFile&) = delete;
+  ColumnFile& operator=(const ColumnFile&) = delete;
 
   /// Opens a series, which must have elements of type T. Returns its number.
   template <typename T>

@@ -1,4 +1,4 @@
-#include "data/cache/series_hdf5.h"
+#include "data/cache/column_hdf5.h"
 
 namespace longhaul::series {
 

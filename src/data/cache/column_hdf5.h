@@ -1,9 +1,9 @@
 #pragma once
 
 #include "core/hdf5.h"
-#include "data/cache/series_file.h"
+#include "data/cache/column_file.h"
 
-// What reading and writing series files share. Private to series_file_*.cpp.
+// What reading and writing series files share. Private to column_file_*.cpp.
 namespace longhaul::series {
 
 /// The type in the file and, identical, in memory. A constant of the library: not to be closed.
