@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/matrix.h"
 #include "core/rope_table.h"
 
 namespace longhaul::kernels {

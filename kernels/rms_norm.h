@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/accumulate_mode.h"
+#include "core/matrix.h"
 
 namespace longhaul::kernels {
 

@@ -30,7 +30,7 @@ namespace longhaul::kernels {
 /// serves all layers, and the forward and the backward pass.
 struct FlashAttentionPlan {
   /// To be copied to device memory as it is, aligned to 16 bytes; at most
-  /// flash_attention_metadata_bytes().
+  /// flash_attention_metadata_bytes() of flash_attention_sizes.h.
   std::vector<std::int32_t> metadata;
   std::int64_t query_tiles = 0;
   std::int64_t key_blocks = 0;
@@ -40,19 +40,6 @@ struct FlashAttentionPlan {
 /// Overwrites `plan`, whose memory is used again. Segments as in core/attention_shape.h, in
 /// any order; any of them may share keys.
 void plan_flash_attention(std::span<const AttentionSegment> segments, FlashAttentionPlan& plan);
-
-/// The most bytes that a plan's metadata has. A segment has one query at least, so max_tokens
-/// bounds the number of segments when nothing better is known.
-[[nodiscard]] std::size_t flash_attention_metadata_bytes(std::int64_t max_tokens,
-                                                         std::int64_t max_keys,
-                                                         std::int64_t max_segments);
-
-/// Device memory that the backward pass works in, for streams of up to max_tokens queries and
-/// max_keys keys: delta [heads, Tq] fp32 and, when there are too few key blocks to fill a GPU, fp32
-/// parts of dk and dv. The forward pass needs none. Aligned to 16 bytes.
-[[nodiscard]] std::size_t flash_attention_workspace_bytes(std::int64_t max_tokens,
-                                                          std::int64_t max_keys,
-                                                          const AttentionHeads& heads);
 
 /// Strides are in elements, between the starts of two rows.
 struct FlashAttentionForward {

@@ -104,21 +104,4 @@ void plan_flash_attention(std::span<const AttentionSegment> segments, FlashAtten
   for (const AttentionSegment& segment : by_key) to = append(to, segment);
 }
 
-std::size_t flash_attention_metadata_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                           std::int64_t max_segments) {
-  // Each segment ends in one tile and one block at most that are not full.
-  const std::int64_t entries = max_tokens / kQueryTile + max_keys / kKeyBlock + 3 * max_segments;
-  return static_cast<std::size_t>(entries) * sizeof(QueryTile);
-}
-
-std::size_t flash_attention_workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                            const AttentionHeads& heads) {
-  // Parts are only made of fewer than kEnoughKeyBlocks (block, head) pairs, and then there are
-  // fewer than twice as many of them; and never more than there are query heads on all blocks.
-  const std::int64_t most_blocks = max_keys / kKeyBlock + max_tokens;
-  const std::int64_t most_parts =
-      std::min(2 * flash::kEnoughKeyBlocks, most_blocks * std::int64_t{heads.num_q_heads});
-  return flash::delta_bytes(max_tokens, heads) + flash::parts_bytes(most_parts, heads);
-}
-
 }  // namespace longhaul::kernels

@@ -11,6 +11,7 @@
 #if LONGHAUL_HAS_CUDA
 #include "comm/nccl_communicator.h"
 #include "compute/cuda/cuda_backend.h"
+#include "compute/cuda/device/device.h"
 #endif
 
 namespace longhaul {
@@ -47,12 +48,12 @@ AttentionChoice attention_choice(const std::string& text) {
   return AttentionChoice::flash;  // make_backend() refuses anything else
 }
 
-std::unique_ptr<Backend> make_cuda(const TrainOptions& options, Coordinator& coordinator) {
+Backend make_cuda(const TrainOptions& options, Coordinator& coordinator) {
   coordinator.run_collectively([] {
     if (const auto problem = cuda::cuda_problem()) user_error("--backend cuda: {}", *problem);
   });
   const cuda::DeviceInfo device = cuda::select_device(coordinator, options.ranks_per_gpu);
-  std::unique_ptr<Backend> backend;
+  Backend backend;
   coordinator.run_collectively([&] {
     CudaOptions cuda_options;
     cuda_options.device = device.device;
@@ -77,8 +78,7 @@ bool every_rank_has_cuda(Coordinator& coordinator, const Log& log) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const TrainOptions& options, Coordinator& coordinator,
-                                      const Log& log) {
+Backend make_backend(const TrainOptions& options, Coordinator& coordinator, const Log& log) {
   coordinator.run_collectively([&] {
     if (options.backend != "auto" && options.backend != "cpu" && options.backend != "cuda") {
       user_error("--backend {}: choose auto, cpu or cuda", options.backend);
@@ -109,66 +109,57 @@ std::unique_ptr<Backend> make_backend(const TrainOptions& options, Coordinator& 
   return make_cpu_backend(thread_count(options, coordinator));
 }
 
-Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& coordinator,
+Communicators make_communicators(const Device& device, MPI_Comm world, Coordinator& coordinator,
                                  const ProcessGrid& grid, const TrainOptions& options,
                                  const Log& log) {
 #if LONGHAUL_HAS_CUDA
-  if (!backend.memory_is_host()) {
+  if (device.kind() == DeviceKind::cuda) {
     return make_nccl_communicators(coordinator, grid,
                                    {options.ranks_per_gpu, options.deterministic}, log,
                                    &coordinator.progress());
   }
 #else
-  (void)backend;
+  (void)device;
   (void)options;
   (void)log;
 #endif
   return make_mpi_communicators(world, grid, &coordinator.progress());
 }
 
-void poll_communication(Backend& backend, const Communicators& comms, ProgressRecord& progress) {
+void poll_communication(Device& device, const Communicators& comms, ProgressRecord& progress) {
   if (comms.world->size() == 1) return;  // nobody to lose: the host may sleep while it waits
 #if LONGHAUL_HAS_CUDA
-  if (auto* const device = dynamic_cast<cuda::CudaBackend*>(&backend)) {
-    device->while_waiting(
-        [&comms, &progress, reached = std::uint64_t{0}](double seconds) mutable {
-          poll_nccl_errors(comms);
-          const PendingOperation oldest = oldest_unfinished(comms);
-          if (std::exchange(reached, oldest.order) != oldest.order) progress.beat();
-          progress.wait_for_device(seconds, oldest.group, oldest.label, oldest.bytes);
-        },
-        [&progress] { progress.end_wait(); });
-  }
+  device.while_waiting(
+      [&comms, &progress, reached = std::uint64_t{0}](double seconds) mutable {
+        poll_nccl_errors(comms);
+        const PendingOperation oldest = oldest_unfinished(comms);
+        if (std::exchange(reached, oldest.order) != oldest.order) progress.beat();
+        progress.wait_for_device(seconds, oldest.group, oldest.label, oldest.bytes);
+      },
+      [&progress] { progress.end_wait(); });
 #else
-  (void)backend;
+  (void)device;
   (void)comms;
   (void)progress;
 #endif
 }
 
-void abandon_communication(Backend& backend, const Communicators& comms) noexcept {
+void abandon_communication(const Device& device, const Communicators& comms) noexcept {
 #if LONGHAUL_HAS_CUDA
-  if (!backend.memory_is_host()) abort_nccl_communicators(comms);
+  if (device.kind() == DeviceKind::cuda) abort_nccl_communicators(comms);
 #else
-  (void)backend;
+  (void)device;
   (void)comms;
 #endif
 }
 
-void save_learned(Backend& backend, const Log& log) {
-#if LONGHAUL_HAS_CUDA
-  auto* const device = dynamic_cast<cuda::CudaBackend*>(&backend);
-  if (device == nullptr) return;
+void save_learned(Ops& ops, const Log& log) {
   try {
-    device->save_gemm_algorithms();
+    ops.save_learned();
   } catch (const std::exception& error) {
     log.warning("the algorithms of matrix products will be timed again next time: {}",
                 error.what());
   }
-#else
-  (void)backend;
-  (void)log;
-#endif
 }
 
 }  // namespace longhaul

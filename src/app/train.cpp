@@ -129,7 +129,7 @@ HangLimits hang_limits(const TrainOptions& options) {
 
 /// What computes, and the groups that it exchanges tensors with.
 struct Engine {
-  std::unique_ptr<Backend> backend;
+  Backend backend;
   Communicators comms;
 };
 
@@ -140,7 +140,7 @@ Engine start_engine(const Setup& setup, const MpiRuntime& mpi, Coordinator& coor
   Engine engine;
   engine.backend = make_backend(setup.options, coordinator, log);
   progress.enter_phase("connect");
-  engine.comms = make_communicators(*engine.backend, mpi.world(), coordinator, *setup.grid,
+  engine.comms = make_communicators(*engine.backend.device, mpi.world(), coordinator, *setup.grid,
                                     setup.options, log);
   return engine;
 }
@@ -150,7 +150,7 @@ int train_locked(Setup& setup, Coordinator& coordinator, Engine& engine, const L
                  RunStage& stage) {
   const TrainOptions& options = setup.options;
   const ParallelLayout& layout = setup.advice.layout;
-  Backend& backend = *engine.backend;
+  Backend& backend = engine.backend;
   ProgressRecord& progress = coordinator.progress();
   // What follows takes as long as the data and the model are large.
   const PhaseScope phase(progress, "prepare", Pace::work);
@@ -183,7 +183,7 @@ int train_locked(Setup& setup, Coordinator& coordinator, Engine& engine, const L
   stage = RunStage::training;
   coordinator.stop_at_agreement({}, "");  // from here on steps are finished
   const int signal = trainer->run(std::move(overview), StopSignals::received);
-  if (coordinator.rank() == 0) save_learned(backend, log);
+  if (coordinator.rank() == 0) save_learned(*backend.ops, log);
   if (signal != 0) return leave_stopped(coordinator, *trainer, options, signal);
   return kExitSuccess;
 }
@@ -261,16 +261,16 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
   watchdog.set_layout(setup.advice.layout);
   if (!setup.advice.reason.empty()) log.info("{}", setup.advice.reason);
   Engine engine = start_engine(setup, mpi, coordinator, log);
-  poll_communication(*engine.backend, engine.comms, coordinator.progress());
+  poll_communication(*engine.backend.device, engine.comms, coordinator.progress());
   try {
     checking.emplace(coordinator.progress(), "preflight", Pace::work);
-    preflight.check_devices(*engine.backend, engine.comms, *setup.grid, *setup.table);
+    preflight.check_devices(engine.backend, engine.comms, *setup.grid, *setup.table);
     preflight.finish();
     checking.reset();
     if (options.preflight_only) return kExitSuccess;
     return train_in_directory(setup, coordinator, engine, failure_file, watchdog, log);
   } catch (...) {
-    abandon_communication(*engine.backend, engine.comms);
+    abandon_communication(*engine.backend.device, engine.comms);
     throw;
   }
 }

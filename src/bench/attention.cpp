@@ -37,7 +37,7 @@ class AttentionBench {
       : backend_(backend),
         options_(options),
         report_(report),
-        timer_(backend, options.seconds),
+        timer_(*backend.device, options.seconds),
         data_(backend) {}
 
   struct Rates {
@@ -50,7 +50,7 @@ class AttentionBench {
     const MicroBatch batch = make_batch(lengths, options_);
     const std::int64_t q_cols = std::int64_t{heads.num_q_heads} * heads.head_dim;
     const std::int64_t kv_cols = std::int64_t{heads.num_kv_heads} * heads.head_dim;
-    const DType dtype = backend_.compute_dtype();
+    const DType dtype = backend_.device->compute_dtype();
     const Tensor q = data_.matrix(dtype, batch.local_tokens, q_cols);
     const Tensor kv = data_.matrix(dtype, batch.stream_tokens, 2 * kv_cols);
     const Tensor o = data_.matrix(dtype, batch.local_tokens, q_cols);
@@ -60,22 +60,22 @@ class AttentionBench {
     // As the model: every rank's queries add to the gradients of shared keys in fp32.
     const bool shared = options_.context_parallel > 1;
     const Tensor d_kv = data_.matrix(shared ? DType::f32 : dtype, batch.stream_tokens, 2 * kv_cols);
-    const DeviceBuffer workspace(
-        backend_, backend_.workspace_bytes(batch.local_tokens, batch.stream_tokens, heads));
-    backend_.set_workspace(workspace.data(), workspace.bytes());
+    const WorkspaceShape shape{batch.local_tokens, batch.stream_tokens, heads};
+    const DeviceBuffer workspace(*backend_.device, backend_.device->model().workspace_bytes(shape));
+    backend_.ops->set_workspace(shape, workspace.data(), workspace.bytes());
 
     const MatrixView k = kv.view.col_range(0, kv_cols);
     const MatrixView v = kv.view.col_range(kv_cols, kv_cols);
     const Timing forward = timer_.measure(1, [&](int) {
-      backend_.attention_forward(q.view, k, v, batch.segments, heads, o.view, lse.as<float>());
+      backend_.ops->attention_forward(q.view, k, v, batch.segments, heads, o.view, lse.as<float>());
     });
     const Timing backward = timer_.measure(1, [&](int) {
-      backend_.attention_backward(q.view, k, v, o.view, lse.as<float>(), d_o.view, batch.segments,
-                                  heads, dq.view, d_kv.view.col_range(0, kv_cols),
-                                  d_kv.view.col_range(kv_cols, kv_cols),
-                                  shared ? AccumulateMode::accumulate : AccumulateMode::overwrite);
+      backend_.ops->attention_backward(
+          q.view, k, v, o.view, lse.as<float>(), d_o.view, batch.segments, heads, dq.view,
+          d_kv.view.col_range(0, kv_cols), d_kv.view.col_range(kv_cols, kv_cols),
+          shared ? AccumulateMode::accumulate : AccumulateMode::overwrite);
     });
-    backend_.set_workspace(nullptr, 0);
+    backend_.ops->set_workspace({}, nullptr, 0);
 
     const double flops = 4.0 * static_cast<double>(q_cols) * attention_pairs(batch.segments);
     return {add(label, "forward", lengths, forward, flops),

@@ -32,12 +32,12 @@ class CollectiveBench {
       : backend_(backend),
         coordinator_(coordinator),
         report_(report),
-        timer_(backend, options.seconds,
+        timer_(*backend.device, options.seconds,
                [&coordinator](double mine) { return slowest(coordinator, mine); }),
         data_(backend) {}
 
   void run(const NamedGroup& group, DType dtype, std::int64_t bytes) {
-    const Stream stream = backend_.compute_stream();
+    const Stream stream = backend_.device->compute_stream();
     Communicator& comm = *group.comm;
     const std::int64_t ranks = comm.size();
     const auto width = static_cast<std::int64_t>(size_of(dtype));
@@ -62,7 +62,7 @@ class CollectiveBench {
     add("all_gather", others, [&](int) {
       comm.all_gather(mine.data(), buffer.data(), part, dtype, "bench.all_gather", stream);
     });
-    if (dtype == DType::bf16 && backend_.memory_is_host()) return;
+    if (dtype == DType::bf16 && backend_.device->kind() == DeviceKind::cpu) return;
     add("reduce_scatter", others, [&](int) {
       comm.reduce_scatter(buffer.data(), mine.data(), part, dtype, "bench.reduce_scatter", stream);
     });
@@ -71,7 +71,7 @@ class CollectiveBench {
           comm.all_reduce(buffer.data(), whole, dtype, ReduceOp::sum, "bench.all_reduce", stream);
         },
         {[&](int) {
-           backend_.copy_on_device(buffer.data(), fresh.data(), fresh.view.bytes(), stream);
+           backend_.device->copy_on_device(buffer.data(), fresh.data(), fresh.view.bytes(), stream);
          },
          kCallsBeforeRenewal});
   }

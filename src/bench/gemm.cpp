@@ -16,8 +16,9 @@ struct Linear {
   std::int64_t in;
   std::int64_t calls;  // of a step
   bool bias = false;
-  bool residual = false;                             // the product adds it
-  Write input_gradient = AccumulateMode::overwrite;  // accumulate: another layer has the same input
+  bool residual = false;  // the product adds it
+  AccumulateMode input_gradient =
+      AccumulateMode::overwrite;  // accumulate: another layer has the same input
 };
 
 std::vector<Linear> linears(const ModelConfig& config, const LocalSizes& sizes, std::int64_t tokens,
@@ -44,7 +45,7 @@ class GemmBench {
         options_(options),
         report_(report),
         bench_(backend, options.seconds),
-        dtype_(backend.compute_dtype()) {}
+        dtype_(backend.device->compute_dtype()) {}
 
   void run(const Linear& linear) {
     if (linear.name.find(options_.only) == std::string::npos) return;
@@ -89,7 +90,7 @@ class GemmBench {
           return s;
         },
         [&](const Set& s) {
-          backend_.linear_forward(s.x.view, s.w.view, s.bias.data(), s.addend.view, s.y.view);
+          backend_.ops->linear_forward(s.x.view, s.w.view, s.bias.data(), s.addend.view, s.y.view);
         });
     add(linear, "forward", timing);
   }
@@ -104,7 +105,7 @@ class GemmBench {
           return s;
         },
         [&](const Set& s) {
-          backend_.linear_backward_input(s.y.view, s.w.view, s.x.view, linear.input_gradient);
+          backend_.ops->linear_backward_input(s.y.view, s.w.view, s.x.view, linear.input_gradient);
         });
     add(linear, "input gradient", timing);
   }
@@ -123,7 +124,7 @@ class GemmBench {
           return s;
         },
         [&](const Set& s) {
-          backend_.linear_backward_weight(s.y.view, s.x.view, s.w.view, write);
+          backend_.ops->linear_backward_weight(s.y.view, s.x.view, s.w.view, write);
         });
     add(linear, "weight gradient", timing);
   }
@@ -164,15 +165,16 @@ void bench_gemm(Backend& backend, const ModelConfig& config, const LocalSizes& s
                       {"microseconds", "us", 10},
                       {"best_microseconds", "best us", 10},
                       {"tflops", "TFLOP/s", 8, kSignificant}});
-  const DeviceBuffer workspace(
-      backend, backend.workspace_bytes(options.tokens, options.tokens, sizes.heads));
-  backend.set_workspace(workspace.data(), workspace.bytes());
+  const WorkspaceShape shape{options.tokens, options.tokens, sizes.heads};
+  const DeviceBuffer workspace(*backend.device, backend.device->model().workspace_bytes(shape));
+  backend.ops->set_workspace(shape, workspace.data(), workspace.bytes());
   GemmBench bench(backend, options, report);
-  for (const Linear& linear : linears(config, sizes, options.tokens, backend.compute_dtype())) {
+  for (const Linear& linear :
+       linears(config, sizes, options.tokens, backend.device->compute_dtype())) {
     bench.run(linear);
   }
   bench.add_means();
-  backend.set_workspace(nullptr, 0);
+  backend.ops->set_workspace({}, nullptr, 0);
 }
 
 }  // namespace longhaul::bench

@@ -19,7 +19,7 @@ class KernelSuite {
       : backend(backend),
         sizes(sizes),
         tokens(options.tokens, sizes),
-        dtype(backend.compute_dtype()),
+        dtype(backend.device->compute_dtype()),
         bench_(backend, options.seconds),
         only_(options.only),
         report_(report) {}

@@ -16,8 +16,8 @@ void KernelSuite::measure_copying(std::size_t bytes) {
         return Set{floats(1, count), data().uninitialised(DType::f32, 1, count)};
       },
       [&](const Set& s) {
-        backend.copy_on_device(s.to.data(), s.from.data(), s.from.view.bytes(),
-                               backend.compute_stream());
+        backend.device->copy_on_device(s.to.data(), s.from.data(), s.from.view.bytes(),
+                                       backend.device->compute_stream());
       });
   const std::int64_t both_ways = 2 * count * static_cast<std::int64_t>(sizeof(float));
   copy_bytes_per_second_ = static_cast<double>(both_ways) / timing.median;
@@ -41,16 +41,16 @@ void bench_kernels(Backend& backend, const LocalSizes& sizes, const KernelOption
                       {"best_microseconds", "best us", 10},
                       {"gb_per_second", "GB/s", 8},
                       {"percent_of_copy", "% of copy", 9}});
-  const DeviceBuffer workspace(
-      backend, backend.workspace_bytes(options.tokens, options.tokens, sizes.heads));
-  backend.set_workspace(workspace.data(), workspace.bytes());
+  const WorkspaceShape shape{options.tokens, options.tokens, sizes.heads};
+  const DeviceBuffer workspace(*backend.device, backend.device->model().workspace_bytes(shape));
+  backend.ops->set_workspace(shape, workspace.data(), workspace.bytes());
   KernelSuite suite(backend, sizes, options, report);
   suite.measure_copying(options.copy_bytes);
   bench_norms(suite);
   bench_mlp(suite);
   bench_loss(suite);
   bench_updates(suite);
-  backend.set_workspace(nullptr, 0);
+  backend.ops->set_workspace({}, nullptr, 0);
 }
 
 }  // namespace longhaul::bench

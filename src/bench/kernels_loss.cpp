@@ -12,7 +12,7 @@ void rows_of_the_head(KernelSuite& suite, std::int64_t rows) {
   struct Set {
     Tensor all, some, index;
   };
-  Backend& backend = suite.backend;
+  Ops& ops = *suite.backend.ops;
   const std::int64_t tokens = suite.tokens.local;
   const std::int64_t cols = suite.sizes.hidden;
   const auto make = [&] {
@@ -26,10 +26,10 @@ void rows_of_the_head(KernelSuite& suite, std::int64_t rows) {
   };
   const auto bytes = [](const Set& s) { return moved({s.some.view, s.some.view, s.index.view}); };
   suite.measure("gather_rows", shape_text(rows, cols), make, bytes, [&](const Set& s) {
-    backend.gather_rows(s.all.view, s.index.as<std::int32_t>(), s.some.view);
+    ops.gather_rows(s.all.view, s.index.as<std::int32_t>(), s.some.view);
   });
   suite.measure("scatter_rows", shape_text(rows, cols), make, bytes, [&](const Set& s) {
-    backend.scatter_rows(s.some.view, s.index.as<std::int32_t>(), s.all.view);
+    ops.scatter_rows(s.some.view, s.index.as<std::int32_t>(), s.all.view);
   });
 }
 
@@ -38,7 +38,8 @@ struct LossSet {
 };
 
 void cross_entropy(KernelSuite& suite, std::int64_t rows) {
-  Backend& backend = suite.backend;
+  Device& device = *suite.backend.device;
+  Ops& ops = *suite.backend.ops;
   const LocalSizes& sizes = suite.sizes;
   const std::int64_t cols = sizes.vocab_rows;
   const auto vocabulary = static_cast<std::int64_t>(sizes.vocab_rows) * sizes.tp;
@@ -58,9 +59,8 @@ void cross_entropy(KernelSuite& suite, std::int64_t rows) {
         return moved({s.logits.view, s.targets.view, s.partials.view});
       },
       [&](const LossSet& s) {
-        backend.cross_entropy_partials(s.logits.view, sizes.vocab_valid,
-                                       s.targets.as<std::int32_t>(), sizes.vocab_begin,
-                                       s.partials.as<float>());
+        ops.cross_entropy_partials(s.logits.view, sizes.vocab_valid, s.targets.as<std::int32_t>(),
+                                   sizes.vocab_begin, s.partials.as<float>());
       });
   suite.measure(
       "cross_entropy_combine", shape_text(sizes.tp * rows, kCrossEntropyPartials),
@@ -75,8 +75,8 @@ void cross_entropy(KernelSuite& suite, std::int64_t rows) {
         return moved({s.partials.view, s.nll.view, s.lse.view});
       },
       [&](const LossSet& s) {
-        backend.cross_entropy_combine(s.partials.as<float>(), sizes.tp, rows, s.nll.as<float>(),
-                                      s.lse.as<float>());
+        ops.cross_entropy_combine(s.partials.as<float>(), sizes.tp, rows, s.nll.as<float>(),
+                                  s.lse.as<float>());
       });
   suite.measure(
       "cross_entropy_backward", shape_text(rows, cols),
@@ -84,8 +84,8 @@ void cross_entropy(KernelSuite& suite, std::int64_t rows) {
         LossSet s;
         s.fresh = suite.activation(rows, cols);
         s.logits = suite.data().uninitialised(suite.dtype, rows, cols);
-        backend.copy_on_device(s.logits.data(), s.fresh.data(), s.fresh.view.bytes(),
-                               backend.compute_stream());
+        device.copy_on_device(s.logits.data(), s.fresh.data(), s.fresh.view.bytes(),
+                              device.compute_stream());
         s.targets = targets();
         s.weights = suite.floats(rows, 1, {1.0, 0.1});
         // What normal logits of deviation 1 give.
@@ -96,13 +96,12 @@ void cross_entropy(KernelSuite& suite, std::int64_t rows) {
         return moved({s.logits.view, s.logits.view, s.targets.view, s.weights.view, s.lse.view});
       },
       [&](const LossSet& s) {
-        backend.cross_entropy_backward(s.logits.view, sizes.vocab_valid,
-                                       s.targets.as<std::int32_t>(), sizes.vocab_begin,
-                                       s.weights.as<float>(), s.lse.as<float>());
+        ops.cross_entropy_backward(s.logits.view, sizes.vocab_valid, s.targets.as<std::int32_t>(),
+                                   sizes.vocab_begin, s.weights.as<float>(), s.lse.as<float>());
       },
       [&](const LossSet& s) {
-        backend.copy_on_device(s.logits.data(), s.fresh.data(), s.fresh.view.bytes(),
-                               backend.compute_stream());
+        device.copy_on_device(s.logits.data(), s.fresh.data(), s.fresh.view.bytes(),
+                              device.compute_stream());
       });
 }
 
@@ -115,15 +114,16 @@ void weighted_sum(KernelSuite& suite) {
         s.nll = suite.floats(rows, 1, {10.0, 1.0});
         s.weights = suite.floats(rows, 1, {1.0, 0.1});
         s.result = suite.data().uninitialised(DType::f64, 1, 1);
-        suite.backend.fill_zero(s.result.data(), sizeof(double), suite.backend.compute_stream());
+        suite.backend.device->fill_zero(s.result.data(), sizeof(double),
+                                        suite.backend.device->compute_stream());
         return s;
       },
       [](const LossSet& s) {
         return moved({s.nll.view, s.weights.view, s.result.view, s.result.view});
       },
       [&](const LossSet& s) {
-        suite.backend.weighted_sum(s.nll.as<float>(), s.weights.as<float>(), rows,
-                                   s.result.as<double>());
+        suite.backend.ops->weighted_sum(s.nll.as<float>(), s.weights.as<float>(), rows,
+                                        s.result.as<double>());
       });
 }
 

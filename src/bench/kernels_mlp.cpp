@@ -11,7 +11,7 @@ void swiglu(KernelSuite& suite) {
   struct Set {
     Tensor gate_up, act, d_gate_up;
   };
-  Backend& backend = suite.backend;
+  Ops& ops = *suite.backend.ops;
   const std::int64_t rows = suite.tokens.local;
   const std::int64_t ffn = suite.sizes.ffn;
   suite.measure(
@@ -25,7 +25,7 @@ void swiglu(KernelSuite& suite) {
       [](const Set& s) {
         return moved({s.gate_up.view, s.act.view});
       },
-      [&](const Set& s) { backend.swiglu_forward(s.gate_up.view, s.act.view); });
+      [&](const Set& s) { ops.swiglu_forward(s.gate_up.view, s.act.view); });
   suite.measure(
       "swiglu_backward", shape_text(rows, ffn),
       [&] {
@@ -38,7 +38,7 @@ void swiglu(KernelSuite& suite) {
       [](const Set& s) {
         return moved({s.gate_up.view, s.act.view, s.act.view, s.d_gate_up.view});
       },
-      [&](const Set& s) { backend.swiglu_backward(s.act.view, s.gate_up.view, s.d_gate_up.view); });
+      [&](const Set& s) { ops.swiglu_backward(s.act.view, s.gate_up.view, s.d_gate_up.view); });
 }
 
 void embedding(KernelSuite& suite) {
@@ -47,7 +47,7 @@ void embedding(KernelSuite& suite) {
     std::int64_t found = 0;     // ids in this rank's part of the vocabulary
     std::int64_t distinct = 0;  // of those
   };
-  Backend& backend = suite.backend;
+  Ops& ops = *suite.backend.ops;
   const LocalSizes& sizes = suite.sizes;
   const std::int64_t tokens = suite.tokens.local;
   const auto vocabulary = static_cast<std::int64_t>(sizes.vocab_rows) * sizes.tp;
@@ -74,8 +74,8 @@ void embedding(KernelSuite& suite) {
           return moved({s.ids.view, s.rows.view}) + s.found * sizes.hidden * width;
         },
         [&](const Set& s) {
-          backend.embedding_forward(s.ids.as<std::int32_t>(), table.view, sizes.vocab_begin,
-                                    s.rows.view);
+          ops.embedding_forward(s.ids.as<std::int32_t>(), table.view, sizes.vocab_begin,
+                                s.rows.view);
         });
   }
   if (!suite.wanted("embedding_backward")) return;
@@ -86,8 +86,8 @@ void embedding(KernelSuite& suite) {
         return s.ids.bytes() + sizes.hidden * (s.found * width + s.distinct * 8);
       },
       [&](const Set& s) {
-        backend.embedding_backward(s.ids.as<std::int32_t>(), s.rows.view, sizes.vocab_begin,
-                                   d_table.view);
+        ops.embedding_backward(s.ids.as<std::int32_t>(), s.rows.view, sizes.vocab_begin,
+                               d_table.view);
       });
 }
 
@@ -95,7 +95,7 @@ void sums(KernelSuite& suite) {
   struct Set {
     Tensor x, y;
   };
-  Backend& backend = suite.backend;
+  Ops& ops = *suite.backend.ops;
   const LocalSizes& sizes = suite.sizes;
   suite.measure(
       "add", shape_text(suite.tokens.sharded, sizes.hidden),
@@ -106,7 +106,7 @@ void sums(KernelSuite& suite) {
       [](const Set& s) {
         return moved({s.x.view, s.y.view, s.y.view});
       },
-      [&](const Set& s) { backend.add(s.x.view, s.y.view); });
+      [&](const Set& s) { ops.add(s.x.view, s.y.view); });
   suite.measure(
       "bias_backward", shape_text(suite.tokens.local, sizes.q_cols),
       [&] {
@@ -116,7 +116,7 @@ void sums(KernelSuite& suite) {
       [](const Set& s) {
         return moved({s.x.view, s.y.view, s.y.view});
       },
-      [&](const Set& s) { backend.bias_backward(s.x.view, s.y.as<float>()); });
+      [&](const Set& s) { ops.bias_backward(s.x.view, s.y.as<float>()); });
 }
 
 /// As gathering k and v over two context-parallel ranks needs it.
@@ -138,7 +138,7 @@ void reorder(KernelSuite& suite) {
       [](const Set& s) {
         return moved({s.src.view, s.dst.view});
       },
-      [&](const Set& s) { suite.backend.reorder_chunks(s.src.view, order, s.dst.view); });
+      [&](const Set& s) { suite.backend.ops->reorder_chunks(s.src.view, order, s.dst.view); });
 }
 
 }  // namespace

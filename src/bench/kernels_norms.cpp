@@ -11,7 +11,7 @@ void rms_norm(KernelSuite& suite) {
   struct Set {
     Tensor x, weight, y, dy, dx, inv_rms, dweight;
   };
-  Backend& backend = suite.backend;
+  Ops& ops = *suite.backend.ops;
   const std::int64_t rows = suite.tokens.sharded;
   const std::int64_t cols = suite.sizes.hidden;
   const std::string shape = shape_text(rows, cols);
@@ -29,8 +29,8 @@ void rms_norm(KernelSuite& suite) {
         return moved({s.x.view, s.weight.view, s.y.view, s.inv_rms.view});
       },
       [&](const Set& s) {
-        backend.rms_norm_forward(s.x.view, 1, s.weight.data(), suite.sizes.epsilon, s.y.view,
-                                 s.inv_rms.as<float>());
+        ops.rms_norm_forward(s.x.view, 1, s.weight.data(), suite.sizes.epsilon, s.y.view,
+                             s.inv_rms.as<float>());
       });
 
   const auto backward = [&](const char* name, AccumulateMode write) {
@@ -51,9 +51,9 @@ void rms_norm(KernelSuite& suite) {
                         s.dweight.view, s.dweight.view}) +
                  (write == AccumulateMode::accumulate ? s.dx.bytes() : 0);
         },
-        [&backend, write](const Set& s) {
-          backend.rms_norm_backward(s.dy.view, s.x.view, 1, s.weight.data(), s.inv_rms.as<float>(),
-                                    s.dx.view, write, s.dweight.as<float>());
+        [&ops, write](const Set& s) {
+          ops.rms_norm_backward(s.dy.view, s.x.view, 1, s.weight.data(), s.inv_rms.as<float>(),
+                                s.dx.view, write, s.dweight.as<float>());
         });
   };
   backward("rms_norm_backward", AccumulateMode::overwrite);
@@ -90,7 +90,7 @@ class HeadOps {
   }
 
   void run() {
-    Backend& backend = suite_.backend;
+    Ops& ops = *suite_.backend.ops;
     const auto both = [](const HeadSet& s) { return moved({s.x, s.y}) + side(s); };
     measure(
         "head_norm_rope_forward",
@@ -98,9 +98,9 @@ class HeadOps {
           return both(s) + moved({s.weight.view, s.inv_rms.view});
         },
         [&](const HeadSet& s) {
-          backend.head_norm_rope_forward(s.x, heads_, s.weight.data(), suite_.sizes.epsilon,
-                                         s.positions.as<std::int32_t>(), s.table, s.y,
-                                         s.inv_rms.as<float>());
+          ops.head_norm_rope_forward(s.x, heads_, s.weight.data(), suite_.sizes.epsilon,
+                                     s.positions.as<std::int32_t>(), s.table, s.y,
+                                     s.inv_rms.as<float>());
         });
     measure(
         "head_norm_rope_backward",
@@ -109,9 +109,9 @@ class HeadOps {
                  moved({s.y, s.weight.view, s.inv_rms.view, s.dweight.view, s.dweight.view});
         },
         [&](const HeadSet& s) {
-          backend.head_norm_rope_backward(s.y, s.x, heads_, s.weight.data(), s.inv_rms.as<float>(),
-                                          s.positions.as<std::int32_t>(), s.table,
-                                          s.dweight.as<float>());
+          ops.head_norm_rope_backward(s.y, s.x, heads_, s.weight.data(), s.inv_rms.as<float>(),
+                                      s.positions.as<std::int32_t>(), s.table,
+                                      s.dweight.as<float>());
         });
     for (const RopeDirection direction : {RopeDirection::forward, RopeDirection::backward}) {
       measure(
@@ -120,7 +120,7 @@ class HeadOps {
             return moved({s.x, s.x}) + side(s);
           },
           [&](const HeadSet& s) {
-            backend.rope(s.x, heads_, s.positions.as<std::int32_t>(), s.table, direction);
+            ops.rope(s.x, heads_, s.positions.as<std::int32_t>(), s.table, direction);
           });
     }
   }

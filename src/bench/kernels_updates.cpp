@@ -9,7 +9,7 @@ void conversions(KernelSuite& suite) {
     Tensor src, dst;
     MatrixView from, to;
   };
-  Backend& backend = suite.backend;
+  Ops& ops = *suite.backend.ops;
   const std::int64_t rows = suite.tokens.local;
   const std::int64_t cols = 2 * suite.sizes.kv_cols;
   const auto measure = [&](const char* name, DType from, DType to, std::int64_t used_cols) {
@@ -27,7 +27,7 @@ void conversions(KernelSuite& suite) {
         [](const Set& s) {
           return moved({s.from, s.to});
         },
-        [&](const Set& s) { backend.convert(s.from, s.to); });
+        [&](const Set& s) { ops.convert(s.from, s.to); });
   };
   // Gradients of k and v on their way to bf16; v on its way past the norm of k.
   measure("convert, fp32 to weights' type", DType::f32, suite.dtype, cols);
@@ -40,7 +40,8 @@ struct StateSet {
 };
 
 void optimizer(KernelSuite& suite, std::int64_t count) {
-  Backend& backend = suite.backend;
+  Device& device = *suite.backend.device;
+  Ops& ops = *suite.backend.ops;
   const std::string shape = fmt::format("{}", count);
   suite.measure(
       "adamw", shape,
@@ -67,14 +68,14 @@ void optimizer(KernelSuite& suite, std::int64_t count) {
         step.count = count;
         step.learning_rate = 1e-5F;
         step.weight_decay = 0.1F;
-        backend.adamw(step);
+        ops.adamw(step);
       });
   const auto gradients = [&] {
     StateSet s;
     s.grad = suite.floats(1, count);
     s.master = suite.floats(1, count);
     s.result = suite.data().uninitialised(DType::f64, 1, 1);
-    backend.fill_zero(s.result.data(), sizeof(double), backend.compute_stream());
+    device.fill_zero(s.result.data(), sizeof(double), device.compute_stream());
     return s;
   };
   suite.measure(
@@ -83,20 +84,18 @@ void optimizer(KernelSuite& suite, std::int64_t count) {
         return moved({s.grad.view, s.result.view, s.result.view});
       },
       [&](const StateSet& s) {
-        backend.sum_of_squares(s.grad.as<float>(), count, s.result.as<double>());
+        ops.sum_of_squares(s.grad.as<float>(), count, s.result.as<double>());
       });
   suite.measure(
       "accumulate", shape, gradients,
       [](const StateSet& s) {
         return moved({s.grad.view, s.master.view, s.master.view});
       },
-      [&](const StateSet& s) {
-        backend.accumulate(s.grad.as<float>(), s.master.as<float>(), count);
-      });
+      [&](const StateSet& s) { ops.accumulate(s.grad.as<float>(), s.master.as<float>(), count); });
   suite.measure(
       "fill_zero", shape, gradients, [](const StateSet& s) { return s.master.bytes(); },
       [&](const StateSet& s) {
-        backend.fill_zero(s.master.data(), s.master.view.bytes(), backend.compute_stream());
+        device.fill_zero(s.master.data(), s.master.view.bytes(), device.compute_stream());
       });
 }
 

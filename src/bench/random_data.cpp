@@ -37,11 +37,11 @@ void random_normal(std::uint64_t stream, std::int64_t first, std::int64_t count,
 }
 
 RandomData::RandomData(Backend& backend)
-    : backend_(backend), staging_(backend, kDrawnValues * sizeof(float)) {}
+    : backend_(backend), staging_(*backend.device, kDrawnValues * sizeof(float)) {}
 
 Tensor RandomData::uninitialised(DType dtype, std::int64_t rows, std::int64_t cols) {
   MatrixView view(nullptr, dtype, rows, cols);
-  DeviceBuffer buffer(backend_, view.bytes());
+  DeviceBuffer buffer(*backend_.device, view.bytes());
   view.data = buffer.data();
   made_bytes_ += view.bytes();
   return {std::move(buffer), view};
@@ -62,22 +62,23 @@ Tensor RandomData::matrix(DType dtype, std::int64_t rows, std::int64_t cols,
     convert_values(values_.data() + begin, DType::f32, staging_.data() + begin * width, dtype,
                    std::min(kWorthThreads, drawn - begin));
   }
-  const Stream compute = backend_.compute_stream();
-  backend_.copy_to_device(tensor.data(), staging_.data(), static_cast<std::size_t>(drawn * width),
-                          compute);
+  const Stream compute = backend_.device->compute_stream();
+  backend_.device->copy_to_device(tensor.data(), staging_.data(),
+                                  static_cast<std::size_t>(drawn * width), compute);
   for (std::int64_t filled = drawn; filled < count; filled *= 2) {
     const std::int64_t more = std::min(filled, count - filled);
-    backend_.copy_on_device(tensor.as<std::byte>() + filled * width, tensor.data(),
-                            static_cast<std::size_t>(more * width), compute);
+    backend_.device->copy_on_device(tensor.as<std::byte>() + filled * width, tensor.data(),
+                                    static_cast<std::size_t>(more * width), compute);
   }
-  backend_.synchronize(compute);  // the staging buffer is used again
+  backend_.device->synchronize(compute);  // the staging buffer is used again
   return tensor;
 }
 
 Tensor RandomData::copy(DType dtype, const void* values, std::int64_t rows, std::int64_t cols) {
   Tensor tensor = uninitialised(dtype, rows, cols);
-  backend_.copy_to_device(tensor.data(), values, tensor.view.bytes(), backend_.compute_stream());
-  backend_.synchronize(backend_.compute_stream());
+  backend_.device->copy_to_device(tensor.data(), values, tensor.view.bytes(),
+                                  backend_.device->compute_stream());
+  backend_.device->synchronize(backend_.device->compute_stream());
   return tensor;
 }
 

@@ -83,7 +83,8 @@ class StepBench {
     question.free_bytes = usable;
     question.plan = [&](std::int64_t /*micro_bs*/, const Recomputation& recomputation) {
       demand_.recomputation = recomputation;
-      plan_ = TrainingMemory::plan(runtime_, config_, table_, adamw_, demand_);
+      plan_ = TrainingMemory::plan(runtime_.device.model(), runtime_.grid, config_, table_, adamw_,
+                                   demand_);
       plan_.bytes = static_cast<std::size_t>(
           runtime_.coordinator.max(static_cast<std::int64_t>(plan_.bytes)));
       return plan_;
@@ -140,9 +141,9 @@ class StepBench {
     metrics.devices = runtime_.grid.world();
     metrics.seconds = outcome.seconds;
     metrics.model_flops = step_flops(config_, outcome.totals);
-    metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
+    metrics.peak_flops = runtime_.device.peak_flops() * runtime_.grid.world();
     metrics.memory_bytes =
-        runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.backend.memory_used()));
+        runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.device.memory_used()));
     head_rows_ = outcome.totals.loss_rows;
     const auto mfu = metrics.mfu();
     const PhaseSeconds& s = metrics.seconds;
@@ -188,10 +189,10 @@ class StepBench {
 
   /// Planned against reported, of the rank with most. Ranks that share a GPU see its memory whole.
   void add_memory(double used) {
-    const double ranks = runtime_.backend.memory_is_host() ? 1.0 : options_.ranks_per_gpu;
+    const double ranks = runtime_.device.kind() == DeviceKind::cpu ? 1.0 : options_.ranks_per_gpu;
     const double planned = static_cast<double>(plan_.bytes) * ranks;
     const double libraries = static_cast<double>(runtime_.coordinator.max(
-                                 static_cast<std::int64_t>(runtime_.backend.memory_overhead()))) *
+                                 static_cast<std::int64_t>(runtime_.device.memory_overhead()))) *
                              ranks;
     const double difference = 100.0 * (used / (planned + libraries) - 1.0);
     report_.add_result("planned_bytes", static_cast<std::int64_t>(planned));

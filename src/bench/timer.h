@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "compute/backend.h"
+#include "compute/device.h"
 
 namespace longhaul::bench {
 
@@ -21,7 +21,7 @@ class Timer {
   using Agree = std::function<double(double seconds)>;
 
   /// seconds: what a measurement may take, about; it has at least five samples all the same.
-  Timer(Backend& backend, double seconds, Agree agree = {});
+  Timer(Device& device, double seconds, Agree agree = {});
 
   /// Issues one call on set number `set` of the operands.
   using Call = std::function<void(int set)>;
@@ -37,7 +37,7 @@ class Timer {
  private:
   Event event(std::size_t index);
 
-  Backend& backend_;
+  Device& device_;
   double seconds_;
   Agree agree_;
   std::vector<Event> events_;

@@ -13,7 +13,7 @@ namespace longhaul::bench {
 class Workbench {
  public:
   Workbench(Backend& backend, double seconds)
-      : backend_(backend), timer_(backend, seconds), data_(backend) {}
+      : backend_(backend), timer_(*backend.device, seconds), data_(backend) {}
 
   [[nodiscard]] Backend& backend() const { return backend_; }
   [[nodiscard]] RandomData& data() { return data_; }
@@ -29,7 +29,8 @@ class Workbench {
     sets.push_back(make());
     const std::size_t each = std::max<std::size_t>(1, data_.made_bytes() - before);
     const std::size_t wanted = std::clamp(kRotatedBytes / each + 1, std::size_t{2}, kMostSets);
-    while (sets.size() < wanted && backend_.memory_free() / 2 > each) sets.push_back(make());
+    while (sets.size() < wanted && backend_.device->memory_free() / 2 > each)
+      sets.push_back(make());
     const auto on = [&](const auto& what) {
       return [&](int i) { what(sets[static_cast<std::size_t>(i)]); };
     };

@@ -32,39 +32,37 @@ void* AttentionBlock::kv_of_rank(const LayerActivations& a, const LayerScratch& 
 void AttentionBlock::project(ConstMatrixView normed, int weight, int bias_parameter,
                              MatrixView output) const {
   const void* const bias = bias_parameter < 0 ? nullptr : context_.weights.data(bias_parameter);
-  context_.runtime.backend.linear_forward(normed, context_.weights.matrix(weight), bias, {},
-                                          output);
+  context_.runtime.ops().linear_forward(normed, context_.weights.matrix(weight), bias, {}, output);
 }
 
 void AttentionBlock::rotate_kv(const DeviceBatch& batch, const LayerActivations& a,
                                MatrixView projected, MatrixView kv) const {
   const LocalSizes& sizes = context_.sizes;
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
   const MatrixView keys = kv.col_range(0, sizes.kv_cols);
   if (!sizes.qk_norm) {
-    backend.rope(keys, sizes.heads.num_kv_heads, batch.positions, context_.rope,
-                 RopeDirection::forward);
+    ops.rope(keys, sizes.heads.num_kv_heads, batch.positions, context_.rope,
+             RopeDirection::forward);
     return;
   }
-  backend.head_norm_rope_forward(projected.col_range(0, sizes.kv_cols), sizes.heads.num_kv_heads,
-                                 context_.weights.data(k_norm_), sizes.epsilon, batch.positions,
-                                 context_.rope, keys, a.inv_rms_k);
-  backend.convert(projected.col_range(sizes.kv_cols, sizes.kv_cols),
-                  kv.col_range(sizes.kv_cols, sizes.kv_cols));
+  ops.head_norm_rope_forward(projected.col_range(0, sizes.kv_cols), sizes.heads.num_kv_heads,
+                             context_.weights.data(k_norm_), sizes.epsilon, batch.positions,
+                             context_.rope, keys, a.inv_rms_k);
+  ops.convert(projected.col_range(sizes.kv_cols, sizes.kv_cols),
+              kv.col_range(sizes.kv_cols, sizes.kv_cols));
 }
 
 void AttentionBlock::rotate_q(const DeviceBatch& batch, const LayerActivations& a,
                               MatrixView projected) const {
   const LocalSizes& sizes = context_.sizes;
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
   const MatrixView q = context_.view(a.q, projected.rows, sizes.q_cols);
   if (!sizes.qk_norm) {
-    backend.rope(q, sizes.heads.num_q_heads, batch.positions, context_.rope,
-                 RopeDirection::forward);
+    ops.rope(q, sizes.heads.num_q_heads, batch.positions, context_.rope, RopeDirection::forward);
     return;
   }
-  backend.head_norm_rope_forward(projected, sizes.heads.num_q_heads, context_.weights.data(q_norm_),
-                                 sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
+  ops.head_norm_rope_forward(projected, sizes.heads.num_q_heads, context_.weights.data(q_norm_),
+                             sizes.epsilon, batch.positions, context_.rope, q, a.inv_rms_q);
 }
 
 void AttentionBlock::project_inputs(const DeviceBatch& batch, const LayerActivations& a,
@@ -98,18 +96,18 @@ void AttentionBlock::forward(const DeviceBatch& batch, const LayerActivations& a
                              const LayerScratch& s, AttentionKernel kernel) const {
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
 
   const ConstMatrixView input = context_.view(a.input, tokens.sharded, sizes.hidden);
   const MatrixView normed_part = context_.view(a.normed_1, tokens.sharded, sizes.hidden);
-  backend.rms_norm_forward(input, 1, context_.weights.data(input_norm_), sizes.epsilon, normed_part,
-                           a.inv_rms_1);
+  ops.rms_norm_forward(input, 1, context_.weights.data(input_norm_), sizes.epsilon, normed_part,
+                       a.inv_rms_1);
   const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
   project_inputs(batch, a, s, normed_part, kv);
 
   const MatrixView output = context_.view(a.attention, tokens.local, sizes.q_cols);
   if (kernel == AttentionKernel::run) {
-    backend.attention_forward(
+    ops.attention_forward(
         context_.view(a.q, tokens.local, sizes.q_cols), kv.col_range(0, sizes.kv_cols),
         kv.col_range(sizes.kv_cols, sizes.kv_cols), batch.segments, sizes.heads, output, a.lse);
   }
@@ -123,10 +121,11 @@ void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActiva
                                      MatrixView d_q) const {
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
-  Backend& backend = context_.runtime.backend;
+  Device& device = context_.runtime.device;
+  Ops& ops = context_.runtime.ops();
   const MatrixView kv = context_.view(a.kv, tokens.stream, 2 * sizes.kv_cols);
   const auto run = [&](MatrixView d_kv, AccumulateMode write) {
-    backend.attention_backward(
+    ops.attention_backward(
         context_.view(a.q, tokens.local, sizes.q_cols), kv.col_range(0, sizes.kv_cols),
         kv.col_range(sizes.kv_cols, sizes.kv_cols),
         context_.view(a.attention, tokens.local, sizes.q_cols), a.lse, d_attention, batch.segments,
@@ -140,39 +139,37 @@ void AttentionBlock::attend_backward(const DeviceBatch& batch, const LayerActiva
   }
   // Keys and values get gradients from every CP rank's queries.
   const MatrixView d_kv_stream(s.d_kv_stream, DType::f32, kv.rows, kv.cols);
-  backend.fill_zero(d_kv_stream.data, d_kv_stream.bytes(), backend.compute_stream());
+  device.fill_zero(d_kv_stream.data, d_kv_stream.bytes(), device.compute_stream());
   run(d_kv_stream, AccumulateMode::accumulate);
 }
 
 void AttentionBlock::rotate_q_backward(const DeviceBatch& batch, const LayerActivations& a,
                                        MatrixView d_q, GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
   if (!sizes.qk_norm) {
-    backend.rope(d_q, sizes.heads.num_q_heads, batch.positions, context_.rope,
-                 RopeDirection::backward);
+    ops.rope(d_q, sizes.heads.num_q_heads, batch.positions, context_.rope, RopeDirection::backward);
     return;
   }
-  backend.head_norm_rope_backward(d_q, context_.view(a.q_raw, d_q.rows, d_q.cols),
-                                  sizes.heads.num_q_heads, context_.weights.data(q_norm_),
-                                  a.inv_rms_q, batch.positions, context_.rope,
-                                  sink.gradient(q_norm_).as<float>());
+  ops.head_norm_rope_backward(d_q, context_.view(a.q_raw, d_q.rows, d_q.cols),
+                              sizes.heads.num_q_heads, context_.weights.data(q_norm_), a.inv_rms_q,
+                              batch.positions, context_.rope, sink.gradient(q_norm_).as<float>());
 }
 
 void AttentionBlock::rotate_kv_backward(const DeviceBatch& batch, const LayerActivations& a,
                                         MatrixView d_kv, GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
   const MatrixView d_keys = d_kv.col_range(0, sizes.kv_cols);
   if (!sizes.qk_norm) {
-    backend.rope(d_keys, sizes.heads.num_kv_heads, batch.positions, context_.rope,
-                 RopeDirection::backward);
+    ops.rope(d_keys, sizes.heads.num_kv_heads, batch.positions, context_.rope,
+             RopeDirection::backward);
     return;
   }
   const MatrixView raw = context_.view(a.kv_raw, d_kv.rows, d_kv.cols);
-  backend.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.num_kv_heads,
-                                  context_.weights.data(k_norm_), a.inv_rms_k, batch.positions,
-                                  context_.rope, sink.gradient(k_norm_).as<float>());
+  ops.head_norm_rope_backward(d_keys, raw.col_range(0, sizes.kv_cols), sizes.heads.num_kv_heads,
+                              context_.weights.data(k_norm_), a.inv_rms_k, batch.positions,
+                              context_.rope, sink.gradient(k_norm_).as<float>());
 }
 
 void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& a,
@@ -180,20 +177,20 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
                               GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
   const TokenCounts tokens(batch.stream_tokens, sizes);
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
   SequenceParallelComm& exchange = context_.exchange;
   const Weights& weights = context_.weights;
 
   // Output projection.
   const MatrixView output = context_.view(a.attention, tokens.local, sizes.q_cols);
   const MatrixView d_attention = context_.view(s.d_attention, tokens.local, sizes.q_cols);
-  const ConstMatrixView d_output = exchange.gather_by_pieces(
-      d_hidden, s.gathered, "attention.gather_d_output",
-      [&](ConstMatrixView rows, std::int64_t begin) {
-        backend.linear_backward_input(rows, weights.matrix(o_proj_),
-                                      d_attention.row_range(begin, rows.rows),
-                                      AccumulateMode::overwrite);
-      });
+  const ConstMatrixView d_output =
+      exchange.gather_by_pieces(d_hidden, s.gathered, "attention.gather_d_output",
+                                [&](ConstMatrixView rows, std::int64_t begin) {
+                                  ops.linear_backward_input(rows, weights.matrix(o_proj_),
+                                                            d_attention.row_range(begin, rows.rows),
+                                                            AccumulateMode::overwrite);
+                                });
   // The norm's output is fetched again, instead of being kept on every TP rank, while the gradients
   // go through the attention.
   const ConstMatrixView normed =
@@ -210,11 +207,10 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
   rotate_q_backward(batch, a, d_q, sink);
   const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
   const MatrixView summand = exchange.summand(d_normed, s.gathered, tokens.local);
-  backend.linear_backward_input(d_q, weights.matrix(q_proj_), summand, AccumulateMode::overwrite);
+  ops.linear_backward_input(d_q, weights.matrix(q_proj_), summand, AccumulateMode::overwrite);
   context_.kv_exchange.finish_reduce(d_kv, s);
   rotate_kv_backward(batch, a, d_kv, sink);
-  backend.linear_backward_input(d_kv, weights.matrix(kv_proj_), summand,
-                                AccumulateMode::accumulate);
+  ops.linear_backward_input(d_kv, weights.matrix(kv_proj_), summand, AccumulateMode::accumulate);
 
   // Its sum over TP goes on while the weights get their gradients.
   exchange.wait();
@@ -222,9 +218,9 @@ void AttentionBlock::backward(const DeviceBatch& batch, const LayerActivations& 
   accumulate_linear_gradient(context_, sink, d_q, normed, q_proj_, q_bias_);
   accumulate_linear_gradient(context_, sink, d_kv, normed, kv_proj_, kv_bias_);
   exchange.wait();
-  backend.rms_norm_backward(d_normed, context_.view(a.input, tokens.sharded, sizes.hidden), 1,
-                            weights.data(input_norm_), a.inv_rms_1, d_hidden,
-                            AccumulateMode::accumulate, sink.gradient(input_norm_).as<float>());
+  ops.rms_norm_backward(d_normed, context_.view(a.input, tokens.sharded, sizes.hidden), 1,
+                        weights.data(input_norm_), a.inv_rms_1, d_hidden,
+                        AccumulateMode::accumulate, sink.gradient(input_norm_).as<float>());
 }
 
 }  // namespace longhaul

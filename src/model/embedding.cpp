@@ -12,8 +12,8 @@ void Embedding::forward(const DeviceBatch& batch, const LayerScratch& s, MatrixV
   const TokenCounts tokens(batch.stream_tokens, sizes);
   Runtime& runtime = context_.runtime;
   const MatrixView partial = context_.exchange.summand(output, s.partial, tokens.local);
-  runtime.backend.embedding_forward(batch.ids, context_.weights.matrix(embedding_),
-                                    sizes.vocab_begin, partial);
+  runtime.ops().embedding_forward(batch.ids, context_.weights.matrix(embedding_), sizes.vocab_begin,
+                                  partial);
   context_.exchange.reduce_scatter(partial, output, "embedding.reduce");
 }
 
@@ -21,8 +21,8 @@ void Embedding::backward(const DeviceBatch& batch, const LayerScratch& s, ConstM
                          GradientSink& sink) const {
   const ConstMatrixView d_output =
       context_.exchange.gather(d_hidden, s.gathered, "embedding.gather_d_output");
-  context_.runtime.backend.embedding_backward(batch.ids, d_output, context_.sizes.vocab_begin,
-                                              sink.gradient(embedding_));
+  context_.runtime.ops().embedding_backward(batch.ids, d_output, context_.sizes.vocab_begin,
+                                            sink.gradient(embedding_));
 }
 
 }  // namespace longhaul

@@ -9,24 +9,24 @@ void project_to_hidden(const ModelContext& context, ConstMatrixView x, int weigh
   const ConstMatrixView weight = context.weights.matrix(weight_parameter);
   if (context.sizes.tp == 1) {
     // The product adds the residual as it writes: one pass over the hidden state less.
-    runtime.backend.linear_forward(x, weight, nullptr, residual, hidden);
+    runtime.ops().linear_forward(x, weight, nullptr, residual, hidden);
     return;
   }
   const MatrixView partial = context.view(scratch.partial, x.rows, hidden.cols);
   context.exchange.reduce_by_pieces(
       partial, hidden, label, [&](MatrixView rows, std::int64_t begin) {
-        runtime.backend.linear_forward(x.row_range(begin, rows.rows), weight, nullptr, {}, rows);
+        runtime.ops().linear_forward(x.row_range(begin, rows.rows), weight, nullptr, {}, rows);
       });
-  runtime.backend.add(residual, hidden);
+  runtime.ops().add(residual, hidden);
 }
 
 void accumulate_linear_gradient(const ModelContext& context, GradientSink& sink, ConstMatrixView dy,
                                 ConstMatrixView x, int weight_parameter, int bias_parameter) {
-  Backend& backend = context.runtime.backend;
+  Ops& ops = context.runtime.ops();
   const auto [dw, write] = sink.destination(weight_parameter);
-  backend.linear_backward_weight(dy, x, dw, write);
+  ops.linear_backward_weight(dy, x, dw, write);
   if (bias_parameter >= 0) {
-    backend.bias_backward(dy, sink.gradient(bias_parameter).as<float>());
+    ops.bias_backward(dy, sink.gradient(bias_parameter).as<float>());
   }
 }
 

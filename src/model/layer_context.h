@@ -21,7 +21,7 @@ struct ModelContext {
   KvExchange& kv_exchange;
   RopeTable rope;
 
-  [[nodiscard]] DType dtype() const { return runtime.backend.compute_dtype(); }
+  [[nodiscard]] DType dtype() const { return runtime.device.compute_dtype(); }
   /// A [rows, cols] view of an activation buffer.
   [[nodiscard]] MatrixView view(void* data, std::int64_t rows, std::int64_t cols) const {
     return {data, dtype(), rows, cols};

@@ -41,35 +41,36 @@ LossHead::LossHead(const ModelContext& context, std::int64_t max_tokens, Arena& 
 
 ConstMatrixView LossHead::norm_and_gather(const LayerScratch& s, ConstMatrixView hidden) const {
   const MatrixView normed = context_.view(normed_, hidden.rows, hidden.cols);
-  context_.runtime.backend.rms_norm_forward(hidden, 1, context_.weights.data(final_norm_),
-                                            context_.sizes.epsilon, normed, inv_rms_);
+  context_.runtime.ops().rms_norm_forward(hidden, 1, context_.weights.data(final_norm_),
+                                          context_.sizes.epsilon, normed, inv_rms_);
   return context_.exchange.gather(normed, s.gathered, "head.gather_hidden");
 }
 
 LossHead::Chunk LossHead::project(const DeviceBatch& batch, ConstMatrixView normed,
                                   std::int64_t first, std::int64_t count) const {
-  Backend& backend = context_.runtime.backend;
+  Ops& ops = context_.runtime.ops();
   const Chunk chunk{first, count, context_.view(rows_, count, normed.cols),
                     context_.view(logits_, count, context_.sizes.vocab_rows)};
-  backend.gather_rows(normed, batch.loss_rows + first, chunk.rows);
-  backend.linear_forward(chunk.rows, context_.weights.matrix(head_), nullptr, {}, chunk.logits);
+  ops.gather_rows(normed, batch.loss_rows + first, chunk.rows);
+  ops.linear_forward(chunk.rows, context_.weights.matrix(head_), nullptr, {}, chunk.logits);
   return chunk;
 }
 
 void LossHead::compute_loss(const DeviceBatch& batch, const Chunk& chunk) const {
   const LocalSizes& sizes = context_.sizes;
-  Backend& backend = context_.runtime.backend;
-  backend.cross_entropy_partials(chunk.logits, sizes.vocab_valid, batch.targets + chunk.first,
-                                 sizes.vocab_begin, partials_);
+  Device& device = context_.runtime.device;
+  Ops& ops = context_.runtime.ops();
+  ops.cross_entropy_partials(chunk.logits, sizes.vocab_valid, batch.targets + chunk.first,
+                             sizes.vocab_begin, partials_);
   if (sizes.tp > 1) {
     context_.runtime.exposed_comm->timed([&] {
       context_.runtime.comms.tp->all_gather(partials_, all_partials_,
                                             chunk.count * kCrossEntropyPartials, DType::f32,
-                                            "head.gather_softmax", backend.compute_stream());
+                                            "head.gather_softmax", device.compute_stream());
     });
   }
-  backend.cross_entropy_combine(sizes.tp > 1 ? all_partials_ : partials_, sizes.tp, chunk.count,
-                                nll_ + chunk.first, lse_);
+  ops.cross_entropy_combine(sizes.tp > 1 ? all_partials_ : partials_, sizes.tp, chunk.count,
+                            nll_ + chunk.first, lse_);
 }
 
 void LossHead::forward(const DeviceBatch& batch, const LayerScratch& s,
@@ -91,30 +92,30 @@ void LossHead::forward_backward(const DeviceBatch& batch, const LayerScratch& s,
                                 GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
   Runtime& runtime = context_.runtime;
-  Backend& backend = runtime.backend;
+  Device& device = runtime.device;
+  Ops& ops = runtime.ops();
   const TokenCounts tokens(batch.stream_tokens, sizes);
 
   const ConstMatrixView normed = norm_and_gather(s, hidden);
   // With TP 1 the gradient of the normed hidden lies in d_normed, else summed from s.partial.
   const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
   const MatrixView d_local = context_.exchange.summand(d_normed, s.partial, tokens.local);
-  backend.fill_zero(d_local.data, d_local.bytes(), backend.compute_stream());
+  device.fill_zero(d_local.data, d_local.bytes(), device.compute_stream());
   for (std::int64_t first = 0; first < batch.loss_row_count; first += chunk_rows_) {
     const std::int64_t count = std::min(chunk_rows_, batch.loss_row_count - first);
     const Chunk chunk = project(batch, normed, first, count);
     compute_loss(batch, chunk);
-    backend.cross_entropy_backward(chunk.logits, sizes.vocab_valid, batch.targets + first,
-                                   sizes.vocab_begin, batch.target_weights + first, lse_);
+    ops.cross_entropy_backward(chunk.logits, sizes.vocab_valid, batch.targets + first,
+                               sizes.vocab_begin, batch.target_weights + first, lse_);
     const MatrixView d_rows = context_.view(d_rows_, count, sizes.hidden);
-    backend.linear_backward_input(chunk.logits, context_.weights.matrix(head_), d_rows,
-                                  AccumulateMode::overwrite);
+    ops.linear_backward_input(chunk.logits, context_.weights.matrix(head_), d_rows,
+                              AccumulateMode::overwrite);
     accumulate_linear_gradient(context_, sink, chunk.logits, chunk.rows, head_, -1);
-    backend.scatter_rows(d_rows, batch.loss_rows + first, d_local);
+    ops.scatter_rows(d_rows, batch.loss_rows + first, d_local);
   }
   context_.exchange.reduce_scatter(d_local, d_normed, "head.reduce_d_hidden");
-  backend.rms_norm_backward(d_normed, hidden, 1, context_.weights.data(final_norm_), inv_rms_,
-                            d_hidden, AccumulateMode::overwrite,
-                            sink.gradient(final_norm_).as<float>());
+  ops.rms_norm_backward(d_normed, hidden, 1, context_.weights.data(final_norm_), inv_rms_, d_hidden,
+                        AccumulateMode::overwrite, sink.gradient(final_norm_).as<float>());
 }
 
 }  // namespace longhaul

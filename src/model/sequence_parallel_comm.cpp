@@ -6,9 +6,9 @@ namespace longhaul {
 
 SequenceParallelComm::SequenceParallelComm(Runtime& runtime) : runtime_(runtime) {
   if (alone()) return;
-  computed_ = runtime.backend.create_event();
-  done_ = runtime.backend.create_event();
-  for (Event& event : arrived_) event = runtime.backend.create_event();
+  computed_ = runtime.device.create_event();
+  done_ = runtime.device.create_event();
+  for (Event& event : arrived_) event = runtime.device.create_event();
 }
 
 std::int64_t SequenceParallelComm::piece_rows(std::int64_t sharded_rows, Label label) {
@@ -18,9 +18,9 @@ std::int64_t SequenceParallelComm::piece_rows(std::int64_t sharded_rows, Label l
 }
 
 void SequenceParallelComm::follow_compute() {
-  Backend& backend = runtime_.backend;
-  backend.record(computed_, backend.compute_stream());
-  backend.wait(runtime_.layer_stream, computed_);
+  Device& device = runtime_.device;
+  device.record(computed_, device.compute_stream());
+  device.wait(runtime_.layer_stream, computed_);
 }
 
 ConstMatrixView SequenceParallelComm::start_gather(ConstMatrixView part, void* whole, Label label) {
@@ -41,7 +41,7 @@ ConstMatrixView SequenceParallelComm::start_gather_of_pieces(ConstMatrixView par
   follow_compute();
   for (int p = 0; p < kPieces; ++p) {
     gather_piece(part, all, p, label);
-    runtime_.backend.record(arrived_[static_cast<std::size_t>(p)], runtime_.layer_stream);
+    runtime_.device.record(arrived_[static_cast<std::size_t>(p)], runtime_.layer_stream);
   }
   return all;
 }
@@ -79,13 +79,13 @@ void SequenceParallelComm::reduce_piece(ConstMatrixView whole, MatrixView part, 
 }
 
 void SequenceParallelComm::finish() {
-  runtime_.backend.record(done_, runtime_.layer_stream);
+  runtime_.device.record(done_, runtime_.layer_stream);
   pending_ = true;
 }
 
 void SequenceParallelComm::wait_for(Event event) {
-  Backend& backend = runtime_.backend;
-  runtime_.exposed_comm->timed([&] { backend.wait(backend.compute_stream(), event); });
+  Device& device = runtime_.device;
+  runtime_.exposed_comm->timed([&] { device.wait(device.compute_stream(), event); });
 }
 
 void SequenceParallelComm::wait() {

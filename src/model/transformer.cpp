@@ -19,7 +19,7 @@ Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const Para
       rope_cos_((arena.begin_section("position tables"), arena)
                     .allocate_array<float>(max_position * config.head_dim / 2, "RoPE cosines")),
       rope_sin_(arena.allocate_array<float>(max_position * config.head_dim / 2, "RoPE sines")),
-      activations_(sizes_, max_tokens, recomputation, runtime.backend.compute_dtype(), arena),
+      activations_(sizes_, max_tokens, recomputation, runtime.device.compute_dtype(), arena),
       embedding_(context_),
       head_(context_, max_tokens, (arena.begin_section("loss head"), arena)) {
   context_.rope = {rope_cos_, rope_sin_, max_position};
@@ -45,11 +45,11 @@ void Transformer::initialize() {
           static_cast<float>(std::sin(static_cast<double>(angle))) * frequencies.attention_factor;
     }
   }
-  Backend& backend = context_.runtime.backend;
-  const Stream stream = backend.compute_stream();
-  backend.copy_to_device(rope_cos_, cosines.data(), cosines.size() * sizeof(float), stream);
-  backend.copy_to_device(rope_sin_, sines.data(), sines.size() * sizeof(float), stream);
-  backend.synchronize(stream);  // the host vectors end here
+  Device& device = context_.runtime.device;
+  const Stream stream = device.compute_stream();
+  device.copy_to_device(rope_cos_, cosines.data(), cosines.size() * sizeof(float), stream);
+  device.copy_to_device(rope_sin_, sines.data(), sines.size() * sizeof(float), stream);
+  device.synchronize(stream);  // the host vectors end here
 }
 
 MatrixView Transformer::layer_output(const TokenCounts& tokens, std::int64_t layer) const {
@@ -59,7 +59,7 @@ MatrixView Transformer::layer_output(const TokenCounts& tokens, std::int64_t lay
 }
 
 void Transformer::forward_layers(const DeviceBatch& batch) {
-  const ProfilerRange range(context_.runtime.backend, "forward");
+  const ProfilerRange range(context_.runtime.device, "forward");
   LONGHAUL_CHECK(batch.stream_tokens <= max_tokens_, "a micro-batch of {} tokens; planned: {}",
                  batch.stream_tokens, max_tokens_);
   const TokenCounts tokens(batch.stream_tokens, sizes_);
@@ -69,7 +69,7 @@ void Transformer::forward_layers(const DeviceBatch& batch) {
   for (int layer = 0; layer < sizes_.layers; ++layer) {
     const LayerActivations& a = activations_.layer(layer);
     const auto index = static_cast<std::size_t>(layer);
-    const ProfilerRange layer_range(context_.runtime.backend, "layer forward");
+    const ProfilerRange layer_range(context_.runtime.device, "layer forward");
     context_.runtime.coordinator.progress().beat();
     context_.weights.wait_for(layer);
     attention_[index].forward(batch, a, scratch, AttentionKernel::run);
@@ -90,7 +90,7 @@ MatrixView Transformer::logits(const DeviceBatch& batch, std::int64_t first, std
 }
 
 void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSink& sink) {
-  const ProfilerRange range(context_.runtime.backend, "layer backward");
+  const ProfilerRange range(context_.runtime.device, "layer backward");
   context_.runtime.coordinator.progress().beat();
   const TokenCounts tokens(batch.stream_tokens, sizes_);
   const LayerScratch& scratch = activations_.scratch();
@@ -110,7 +110,7 @@ void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSi
 }
 
 void Transformer::backward(const DeviceBatch& batch, GradientSink& sink) {
-  const ProfilerRange range(context_.runtime.backend, "backward");
+  const ProfilerRange range(context_.runtime.device, "backward");
   const TokenCounts tokens(batch.stream_tokens, sizes_);
   const MatrixView d_hidden = context_.view(activations_.d_hidden(), tokens.sharded, sizes_.hidden);
   head_.forward_backward(batch, activations_.scratch(), layer_output(tokens, sizes_.layers - 1),

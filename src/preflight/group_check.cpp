@@ -20,8 +20,8 @@ constexpr double kNanoseconds = 1e9;
 double one_call(Backend& backend, const NamedGroup& group, void* data, std::int64_t bytes) {
   const Stopwatch watch;
   group.comm->all_reduce(data, bytes / 4, DType::f32, ReduceOp::sum, "preflight.all_reduce",
-                         backend.compute_stream());
-  backend.synchronize(backend.compute_stream());
+                         backend.device->compute_stream());
+  backend.device->synchronize(backend.device->compute_stream());
   return watch.seconds();
 }
 
@@ -96,11 +96,11 @@ GroupSpeeds measure_groups(Backend& backend, Coordinator& coordinator,
                            const std::vector<NamedGroup>& groups) {
   GroupSpeeds speeds;
   if (groups.empty()) return speeds;
-  const std::int64_t most = backend.memory_is_host() ? kMostHostBytes : kMostBytes;
+  const std::int64_t most = backend.device->kind() == DeviceKind::cpu ? kMostHostBytes : kMostBytes;
   DeviceBuffer buffer;
   coordinator.run_collectively([&] {  // else others wait for ever
-    buffer = DeviceBuffer(backend, static_cast<std::size_t>(most));
-    backend.fill_zero(buffer.data(), buffer.bytes(), backend.compute_stream());
+    buffer = DeviceBuffer(*backend.device, static_cast<std::size_t>(most));
+    backend.device->fill_zero(buffer.data(), buffer.bytes(), backend.device->compute_stream());
   });
   for (const NamedGroup& group : groups) {
     one_call(backend, group, buffer.data(), kFirstBytes);  // connects
@@ -141,6 +141,8 @@ Verdict judge_groups(const std::vector<Seen<GroupSpeeds>>& all, double factor) {
   return verdict;
 }
 
-double slow_group_factor(const Backend& backend) { return backend.memory_is_host() ? 4.0 : 2.0; }
+double slow_group_factor(const Backend& backend) {
+  return backend.device->kind() == DeviceKind::cpu ? 4.0 : 2.0;
+}
 
 }  // namespace longhaul::preflight

@@ -216,10 +216,10 @@ void Preflight::check_devices(Backend& backend, const Communicators& comms, cons
       "memory",
       [&] {
         MemoryFact fact;
-        fact.needed = model_state_bytes(table, backend.compute_dtype());
-        fact.host_needed = snapshot_bytes(table, backend.compute_dtype());
-        fact.is_host = backend.memory_is_host();
-        fact.free = static_cast<std::int64_t>(backend.memory_free());
+        fact.needed = model_state_bytes(table, backend.device->compute_dtype());
+        fact.host_needed = snapshot_bytes(table, backend.device->compute_dtype());
+        fact.is_host = backend.device->kind() == DeviceKind::cpu;
+        fact.free = static_cast<std::int64_t>(backend.device->memory_free());
         fact.host_free = static_cast<std::int64_t>(available_host_memory());
         fact.local_ranks = coordinator_.local_size();
         fact.ranks_per_device = options_.ranks_per_gpu;

@@ -9,14 +9,14 @@ void CommunicationTimer::start() {
 
 void CommunicationTimer::mark() {
   if (!running_) return;
-  if (used_ == events_.size()) events_.push_back(backend_.create_event());
-  backend_.record(events_[used_++], backend_.compute_stream());
+  if (used_ == events_.size()) events_.push_back(device_.create_event());
+  device_.record(events_[used_++], device_.compute_stream());
 }
 
 double CommunicationTimer::seconds(std::size_t first, std::size_t last) const {
   double sum = 0.0;
   for (std::size_t i = first; i < last; ++i) {
-    sum += backend_.seconds_between(events_[2 * i], events_[2 * i + 1]);
+    sum += device_.seconds_between(events_[2 * i], events_[2 * i + 1]);
   }
   return sum;
 }

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "compute/backend.h"
+#include "compute/device.h"
 
 namespace longhaul {
 
@@ -12,7 +12,7 @@ namespace longhaul {
 /// nothing between its marks. Records only between start() and stop().
 class CommunicationTimer {
  public:
-  explicit CommunicationTimer(Backend& backend) : backend_(backend) {}
+  explicit CommunicationTimer(Device& device) : device_(device) {}
 
   void start();
   void stop() { running_ = false; }
@@ -33,7 +33,7 @@ class CommunicationTimer {
  private:
   void mark();
 
-  Backend& backend_;
+  Device& device_;
   std::vector<Event> events_;  // begin and end of each interval; grows to the longest step
   std::size_t used_ = 0;
   bool running_ = false;

@@ -6,39 +6,32 @@
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "runtime/communication_timer.h"
 
 namespace longhaul {
 
 /// What every part of a run works with; passed down by reference, owned by the subcommand.
-struct Runtime {
+class Runtime {
+ public:
   Runtime(const ProcessGrid& grid, Backend& backend, Communicators& comms, Coordinator& coordinator,
           const Log& log)
-      : grid(grid),
-        backend(backend),
-        comms(comms),
-        coordinator(coordinator),
-        log(log),
-        comm_stream(backend.create_stream("gradients and weights")),
-        layer_stream(backend.create_stream("exchange of a layer")),
-        copy_stream(backend.create_stream("copies")),
-        exposed_comm(std::make_shared<CommunicationTimer>(backend)) {}
+      : Runtime(grid, *backend.device, backend.ops.get(), comms, coordinator, log) {}
 
-  /// `other` in another layout, for planning: the same streams.
-  Runtime(const Runtime& other, const ProcessGrid& grid, Communicators& comms)
-      : grid(grid),
-        backend(other.backend),
-        comms(comms),
-        coordinator(other.coordinator),
-        log(other.log),
-        comm_stream(other.comm_stream),
-        layer_stream(other.layer_stream),
-        copy_stream(other.copy_stream),
-        exposed_comm(other.exposed_comm) {}
+  /// For planning: components may be constructed on a measuring arena, and nothing can run. The
+  /// device: usually a PlanningDevice.
+  Runtime(const ProcessGrid& grid, Device& device, Communicators& comms, Coordinator& coordinator,
+          const Log& log)
+      : Runtime(grid, device, nullptr, comms, coordinator, log) {}
+
+  [[nodiscard]] Ops& ops() const {
+    LONGHAUL_CHECK(ops_ != nullptr, "a runtime for planning has no ops");
+    return *ops_;
+  }
 
   const ProcessGrid& grid;
-  Backend& backend;
+  Device& device;
   Communicators& comms;
   Coordinator& coordinator;
   const Log& log;
@@ -50,7 +43,23 @@ struct Runtime {
   /// Copies between host and device that run beside computing.
   Stream copy_stream;
   /// Measures what of the exchange nothing hides.
-  std::shared_ptr<CommunicationTimer> exposed_comm;
+  std::unique_ptr<CommunicationTimer> exposed_comm;
+
+ private:
+  Runtime(const ProcessGrid& grid, Device& device, Ops* ops, Communicators& comms,
+          Coordinator& coordinator, const Log& log)
+      : grid(grid),
+        device(device),
+        comms(comms),
+        coordinator(coordinator),
+        log(log),
+        comm_stream(device.create_stream("gradients and weights")),
+        layer_stream(device.create_stream("exchange of a layer")),
+        copy_stream(device.create_stream("copies")),
+        exposed_comm(std::make_unique<CommunicationTimer>(device)),
+        ops_(ops) {}
+
+  Ops* ops_;
 };
 
 }  // namespace longhaul

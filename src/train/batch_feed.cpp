@@ -16,8 +16,8 @@ BatchFeed::BatchFeed(Runtime& runtime, std::int64_t max_local_tokens, Arena& are
   for (Slot& slot : slots_) {
     slot.device =
         static_cast<std::byte*>(arena.allocate(kArrays * array_bytes_, "micro-batch arrays"));
-    slot.uploaded = runtime.backend.create_event();
-    slot.computed = runtime.backend.create_event();
+    slot.uploaded = runtime.device.create_event();
+    slot.computed = runtime.device.create_event();
   }
   loss_ = arena.allocate_array<double>(1, "loss");
 }
@@ -25,13 +25,13 @@ BatchFeed::BatchFeed(Runtime& runtime, std::int64_t max_local_tokens, Arena& are
 DeviceBatch BatchFeed::upload(const MicroBatch& batch) {
   LONGHAUL_CHECK(batch.local_tokens <= max_local_tokens_, "{} local tokens; planned: {}",
                  batch.local_tokens, max_local_tokens_);
-  Backend& backend = runtime_.backend;
-  backend.record(slots_[static_cast<std::size_t>(current_)].computed, backend.compute_stream());
+  Device& device = runtime_.device;
+  device.record(slots_[static_cast<std::size_t>(current_)].computed, device.compute_stream());
   current_ = 1 - current_;
   Slot& slot = slots_[static_cast<std::size_t>(current_)];
-  if (slot.host.data() == nullptr) slot.host = PinnedBuffer(backend, kArrays * array_bytes_);
-  backend.synchronize(slot.uploaded);  // the host arrays are free again
-  backend.wait(copy_stream_, slot.computed);
+  if (slot.host.data() == nullptr) slot.host = PinnedBuffer(device, kArrays * array_bytes_);
+  device.synchronize(slot.uploaded);  // the host arrays are free again
+  device.wait(copy_stream_, slot.computed);
 
   int array = 0;
   const auto copy = [&](const auto& values) {
@@ -40,37 +40,37 @@ DeviceBatch BatchFeed::upload(const MicroBatch& batch) {
     const std::size_t bytes = values.size() * sizeof(Value);
     if (bytes > 0) {
       std::memcpy(slot.host.data() + offset, values.data(), bytes);
-      backend.copy_to_device(slot.device + offset, slot.host.data() + offset, bytes, copy_stream_);
+      device.copy_to_device(slot.device + offset, slot.host.data() + offset, bytes, copy_stream_);
     }
     return reinterpret_cast<const Value*>(slot.device + offset);
   };
-  DeviceBatch device;
-  device.stream_tokens = batch.stream_tokens;
-  device.ids = copy(batch.ids);
-  device.positions = copy(batch.positions);
-  device.loss_row_count = static_cast<std::int64_t>(batch.loss_rows.size());
-  device.loss_rows = copy(batch.loss_rows);
-  device.targets = copy(batch.targets);
-  device.target_weights = copy(batch.target_weights);
-  device.segments = batch.segments;
-  backend.record(slot.uploaded, copy_stream_);
-  backend.wait(backend.compute_stream(), slot.uploaded);
-  return device;
+  DeviceBatch uploaded;
+  uploaded.stream_tokens = batch.stream_tokens;
+  uploaded.ids = copy(batch.ids);
+  uploaded.positions = copy(batch.positions);
+  uploaded.loss_row_count = static_cast<std::int64_t>(batch.loss_rows.size());
+  uploaded.loss_rows = copy(batch.loss_rows);
+  uploaded.targets = copy(batch.targets);
+  uploaded.target_weights = copy(batch.target_weights);
+  uploaded.segments = batch.segments;
+  device.record(slot.uploaded, copy_stream_);
+  device.wait(device.compute_stream(), slot.uploaded);
+  return uploaded;
 }
 
 void BatchFeed::clear_loss() {
-  runtime_.backend.fill_zero(loss_, sizeof(double), runtime_.backend.compute_stream());
+  runtime_.device.fill_zero(loss_, sizeof(double), runtime_.device.compute_stream());
 }
 
 void BatchFeed::add_loss(const DeviceBatch& batch, const float* nll) {
-  runtime_.backend.weighted_sum(nll, batch.target_weights, batch.loss_row_count, loss_);
+  runtime_.ops().weighted_sum(nll, batch.target_weights, batch.loss_row_count, loss_);
 }
 
 double BatchFeed::loss() {
-  Backend& backend = runtime_.backend;
-  if (loss_on_host_.data() == nullptr) loss_on_host_ = PinnedBuffer(backend, sizeof(double));
-  backend.copy_to_host(loss_on_host_.data(), loss_, sizeof(double), backend.compute_stream());
-  backend.synchronize(backend.compute_stream());
+  Device& device = runtime_.device;
+  if (loss_on_host_.data() == nullptr) loss_on_host_ = PinnedBuffer(device, sizeof(double));
+  device.copy_to_host(loss_on_host_.data(), loss_, sizeof(double), device.compute_stream());
+  device.synchronize(device.compute_stream());
   double sum = 0.0;
   std::memcpy(&sum, loss_on_host_.data(), sizeof sum);
   return sum;

@@ -49,16 +49,16 @@ GradientBuffers::GradientBuffers(Runtime& runtime, const ParameterTable& table,
     bucket.whole = arena.allocate_array<float>(bucket.whole_size, "gradient bucket");
     bucket.reduced =
         arena.allocate_array<float>(edge ? edge_reduced : layer_reduced, "reduced gradient bucket");
-    bucket.filled = runtime.backend.create_event();
-    bucket.reduced_event = runtime.backend.create_event();
+    bucket.filled = runtime.device.create_event();
+    bucket.reduced_event = runtime.device.create_event();
   }
 }
 
 void GradientBuffers::initialize() {
-  Backend& backend = runtime_.backend;
+  Device& device = runtime_.device;
   const auto clear_array = [&](float* data, std::int64_t count) {
-    backend.fill_zero(data, static_cast<std::size_t>(count) * sizeof(float),
-                      backend.compute_stream());
+    device.fill_zero(data, static_cast<std::size_t>(count) * sizeof(float),
+                     device.compute_stream());
   };
   clear_array(shards_, layout_.size());
   for (const Bucket& bucket : buckets_) clear_array(bucket.whole, bucket.whole_size);
@@ -69,8 +69,8 @@ void GradientBuffers::start_step() {
     std::fill(written_.begin(), written_.end(), 0);
     return;
   }
-  runtime_.backend.fill_zero(shards_, static_cast<std::size_t>(layout_.size()) * sizeof(float),
-                             runtime_.backend.compute_stream());
+  runtime_.device.fill_zero(shards_, static_cast<std::size_t>(layout_.size()) * sizeof(float),
+                            runtime_.device.compute_stream());
 }
 
 GradientBuffers::Bucket& GradientBuffers::bucket_of(int layer) {
@@ -87,7 +87,7 @@ MatrixView GradientBuffers::whole_gradient(int parameter) {
 }
 
 void GradientBuffers::clear(MatrixView gradient) {
-  runtime_.backend.fill_zero(gradient.data, gradient.bytes(), runtime_.backend.compute_stream());
+  runtime_.device.fill_zero(gradient.data, gradient.bytes(), runtime_.device.compute_stream());
 }
 
 MatrixView GradientBuffers::gradient(int parameter) {
@@ -123,11 +123,11 @@ void GradientBuffers::complete(int layer) {
     // Nothing of this micro-batch reached it: no row of a vocabulary head carried loss.
     if (table_.parameters()[i].layer == layer) (void)gradient(static_cast<int>(i));
   }
-  Backend& backend = runtime_.backend;
+  Device& device = runtime_.device;
   Communicator& group = *runtime_.comms.dp_cp;
   const Stream stream = runtime_.comm_stream;
-  backend.record(bucket.filled, backend.compute_stream());
-  backend.wait(stream, bucket.filled);
+  device.record(bucket.filled, device.compute_stream());
+  device.wait(stream, bucket.filled);
   group.group_start();
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
     const Parameter& p = table_.parameters()[i];
@@ -136,19 +136,19 @@ void GradientBuffers::complete(int layer) {
                          p.shard_size(), DType::f32, "gradients.reduce_scatter", stream);
   }
   group.group_end();
-  backend.record(bucket.reduced_event, stream);
+  device.record(bucket.reduced_event, stream);
   bucket.reducing = true;
 }
 
 void GradientBuffers::drain(Bucket& bucket) {
   if (!bucket.reducing) return;
   runtime_.exposed_comm->timed(
-      [&] { runtime_.backend.wait(runtime_.backend.compute_stream(), bucket.reduced_event); });
+      [&] { runtime_.device.wait(runtime_.device.compute_stream(), bucket.reduced_event); });
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
     const Parameter& p = table_.parameters()[i];
     if (p.layer != bucket.layer) continue;
-    runtime_.backend.accumulate(bucket.reduced + reduced_offset_[i],
-                                shards_ + layout_.offset(static_cast<int>(i)), p.shard_size());
+    runtime_.ops().accumulate(bucket.reduced + reduced_offset_[i],
+                              shards_ + layout_.offset(static_cast<int>(i)), p.shard_size());
   }
   bucket.layer = kFree;
   bucket.reducing = false;
@@ -162,7 +162,7 @@ void GradientBuffers::finish_step() {
   // Norm weights see only this TP rank's tokens, QK norm weights only its heads.
   const std::int64_t begin = layout_.replicated_begin();
   runtime_.comms.tp->all_reduce(shards_ + begin, layout_.size() - begin, DType::f32, ReduceOp::sum,
-                                "gradients.sum_replicated", runtime_.backend.compute_stream());
+                                "gradients.sum_replicated", runtime_.device.compute_stream());
 }
 
 }  // namespace longhaul

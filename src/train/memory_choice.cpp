@@ -91,9 +91,9 @@ void keep_what_fits(const PlanRequest& question, PlanChoice& choice) {
 }  // namespace
 
 std::size_t usable_memory(Runtime& runtime, int ranks_per_gpu) {
-  const auto free = static_cast<double>(runtime.backend.memory_free());
+  const auto free = static_cast<double>(runtime.device.memory_free());
   // Ranks that share a host's memory share what is free of it; a GPU's is this run's alone.
-  const bool host = runtime.backend.memory_is_host();
+  const bool host = runtime.device.kind() == DeviceKind::cpu;
   const double share = host ? kUsableShareOfFreeHostMemory / runtime.coordinator.local_size()
                             : kUsableShareOfFreeDeviceMemory / ranks_per_gpu;
   const auto mine = static_cast<std::int64_t>(free * share);

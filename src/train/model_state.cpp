@@ -25,10 +25,10 @@ void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayou
       read(table.tensors()[static_cast<std::size_t>(rectangle.tensor)], rectangle,
            host.data() + rectangle.parameter_row * parameter.cols);
     }
-    Backend& backend = runtime.backend;
-    backend.copy_to_device(device_shards + layout.offset(static_cast<int>(i)), host.data(),
-                           host.size() * sizeof(float), backend.compute_stream());
-    backend.synchronize(backend.compute_stream());  // `host` is used again
+    Device& device = runtime.device;
+    device.copy_to_device(device_shards + layout.offset(static_cast<int>(i)), host.data(),
+                          host.size() * sizeof(float), device.compute_stream());
+    device.synchronize(device.compute_stream());  // `host` is used again
   }
 }
 
@@ -84,7 +84,7 @@ StateSnapshot::StateSnapshot(Runtime& runtime, const ParameterTable& table, Trai
     for (const Rectangle& r : table.shard_rectangles(parameter, /*every_replica=*/false)) {
       const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(r.tensor)];
       const std::int64_t cols = parameter.cols;
-      add(checkpoint_path(tensor.name), runtime.backend.compute_dtype(), tensor, r,
+      add(checkpoint_path(tensor.name), runtime.device.compute_dtype(), tensor, r,
           memory.weights().shard(static_cast<int>(i)).data, cols);
       ShardedAdamW& optimizer = memory.optimizer();
       add(optimizer_path("master", tensor.name), kStateType, tensor, r, optimizer.master() + offset,
@@ -116,15 +116,15 @@ void StateSnapshot::add(const std::string& path, DType dtype, const LogicalTenso
 }
 
 const std::vector<TensorSlab>& StateSnapshot::take() {
-  Backend& backend = runtime_.backend;
-  if (host_.data() == nullptr) host_ = PinnedBuffer(backend, bytes_);
+  Device& device = runtime_.device;
+  if (host_.data() == nullptr) host_ = PinnedBuffer(device, bytes_);
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const Source& source = sources_[i];
     std::byte* const host = host_.data() + source.offset;
-    backend.copy_to_host(host, source.device, source.bytes, backend.compute_stream());
+    device.copy_to_host(host, source.device, source.bytes, device.compute_stream());
     slabs_[i].data = host;
   }
-  backend.synchronize(backend.compute_stream());
+  device.synchronize(device.compute_stream());
   return slabs_;
 }
 

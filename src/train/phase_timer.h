@@ -9,11 +9,10 @@ namespace longhaul {
 
 /// How long the phases of a step took on the device: marks in the compute stream, read when all of
 /// them have been reached, so that measuring makes nobody wait. What a phase spent on waiting for
-/// other ranks (Runtime::waits) is moved to `communication`.
+/// other ranks (Runtime::exposed_comm) is moved to `communication`.
 class PhaseTimer {
  public:
-  explicit PhaseTimer(Runtime& runtime)
-      : backend_(runtime.backend), waits_(*runtime.exposed_comm) {}
+  explicit PhaseTimer(Runtime& runtime) : device_(runtime.device), waits_(*runtime.exposed_comm) {}
 
   /// The step begins.
   void start();
@@ -30,7 +29,7 @@ class PhaseTimer {
 
   void record();
 
-  Backend& backend_;
+  Device& device_;
   CommunicationTimer& waits_;
   std::vector<Event> events_;  // grows to the longest step, then stays
   std::vector<Phase> phases_;

@@ -18,18 +18,19 @@ ShardedAdamW::ShardedAdamW(Runtime& runtime, const ParameterTable& table, const 
       sum_(arena.allocate_array<double>(1, "gradient norm")) {}
 
 double ShardedAdamW::gradient_norm(const float* gradient_shards) {
-  Backend& backend = runtime_.backend;
-  const Stream stream = backend.compute_stream();
-  backend.fill_zero(sum_, sizeof(double), stream);
-  backend.sum_of_squares(gradient_shards, layout_.replicated_begin(), sum_);
+  Device& device = runtime_.device;
+  Ops& ops = runtime_.ops();
+  const Stream stream = device.compute_stream();
+  device.fill_zero(sum_, sizeof(double), stream);
+  ops.sum_of_squares(gradient_shards, layout_.replicated_begin(), sum_);
   if (runtime_.grid.tp_rank() == 0) {
-    backend.sum_of_squares(gradient_shards + layout_.replicated_begin(),
-                           layout_.size() - layout_.replicated_begin(), sum_);
+    ops.sum_of_squares(gradient_shards + layout_.replicated_begin(),
+                       layout_.size() - layout_.replicated_begin(), sum_);
   }
   runtime_.comms.world->all_reduce(sum_, 1, DType::f64, ReduceOp::sum, "gradients.norm", stream);
-  if (sum_on_host_.data() == nullptr) sum_on_host_ = PinnedBuffer(backend, sizeof(double));
-  backend.copy_to_host(sum_on_host_.data(), sum_, sizeof(double), stream);
-  backend.synchronize(stream);
+  if (sum_on_host_.data() == nullptr) sum_on_host_ = PinnedBuffer(device, sizeof(double));
+  device.copy_to_host(sum_on_host_.data(), sum_, sizeof(double), stream);
+  device.synchronize(stream);
   double sum = 0.0;
   std::memcpy(&sum, sum_on_host_.data(), sizeof sum);
   return std::sqrt(sum);
@@ -55,16 +56,16 @@ void ShardedAdamW::update(const float* gradient_shards, std::int64_t update, dou
     step.weight = weights_.shard(static_cast<int>(i)).data;
     step.count = parameter.shard_size();
     step.weight_decay = parameter.weight_decay ? static_cast<float>(options_.weight_decay) : 0.0F;
-    runtime_.backend.adamw(step);
+    runtime_.ops().adamw(step);
   }
 }
 
 void ShardedAdamW::round_weights() {
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
     const MatrixView shard = weights_.shard(static_cast<int>(i));
-    runtime_.backend.convert(ConstMatrixView(master_ + layout_.offset(static_cast<int>(i)),
-                                             DType::f32, shard.rows, shard.cols),
-                             shard);
+    runtime_.ops().convert(ConstMatrixView(master_ + layout_.offset(static_cast<int>(i)),
+                                           DType::f32, shard.rows, shard.cols),
+                           shard);
   }
 }
 

@@ -63,7 +63,7 @@ StepOutcome StepRunner::run(std::int64_t micro_batches, const MicroBatchProvider
   memory_.gradients().start_step();
   memory_.feed().clear_loss();
   for (std::int64_t i = 0; i < micro_batches; ++i) {
-    const ProfilerRange range(runtime_.backend, "micro-batch");
+    const ProfilerRange range(runtime_.device, "micro-batch");
     progress.enter_phase("data");
     const MicroBatch& batch = provider(i);
     const DeviceBatch device = memory_.feed().upload(batch);
@@ -91,7 +91,7 @@ StepOutcome StepRunner::run(std::int64_t micro_batches, const MicroBatchProvider
 
 StepEnd StepRunner::update_weights(StepOutcome& outcome, double norm, double learning_rate,
                                    std::int64_t update) {
-  const ProfilerRange range(runtime_.backend, "optimizer");
+  const ProfilerRange range(runtime_.device, "optimizer");
   const double weight = outcome.totals.weight;
   if (!(weight > 0)) return StepEnd::no_loss;
   outcome.grad_norm = norm / weight;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "comm/planning_communicators.h"
 #include "core/stopwatch.h"
 #include "core/version.h"
 #include "data/batches/run_plan.h"
@@ -64,9 +63,9 @@ std::optional<std::size_t> Trainer::plan_in_layout(const ParallelLayout& layout,
   try {
     const ProcessGrid grid(layout, 0);
     const ParameterTable table(config_, grid);
-    Communicators comms = make_planning_communicators(grid);
-    Runtime runtime(runtime_, grid, comms);
-    return TrainingMemory::plan(runtime, config_, table, options_.adamw(), demand).bytes;
+    return TrainingMemory::plan(runtime_.device.model(), grid, config_, table, options_.adamw(),
+                                demand)
+        .bytes;
   } catch (const UserError&) {
     return std::nullopt;  // heads or columns that this TP does not divide
   }
@@ -93,8 +92,9 @@ void Trainer::choose_memory_demand() {
     question.recompute = parse_recompute(options_.recompute_granularity);
   }
   question.plan = [&](std::int64_t micro_bs, const Recomputation& recomputation) {
-    MemoryPlan plan = TrainingMemory::plan(runtime_, config_, table_, options_.adamw(),
-                                           demand_of(layout, micro_bs, recomputation));
+    MemoryPlan plan =
+        TrainingMemory::plan(runtime_.device.model(), runtime_.grid, config_, table_,
+                             options_.adamw(), demand_of(layout, micro_bs, recomputation));
     plan.bytes =
         static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(plan.bytes)));
     return plan;
@@ -116,7 +116,7 @@ void Trainer::choose_memory_demand() {
 }
 
 RunRecord Trainer::record() const {
-  return {options_, config_, runtime_.grid.layout(), runtime_.backend.describe(),
+  return {options_, config_, runtime_.grid.layout(), runtime_.device.describe(),
           dataset_.describe_identity()};
 }
 
@@ -197,14 +197,14 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   metrics.seconds = outcome.seconds;
   metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
   metrics.model_flops = step_flops(config_, outcome.totals);
-  metrics.peak_flops = runtime_.backend.peak_flops() * runtime_.grid.world();
+  metrics.peak_flops = runtime_.device.peak_flops() * runtime_.grid.world();
   progress.enter_phase("step end");
   RankStep mine;
-  mine.memory_bytes = static_cast<std::int64_t>(runtime_.backend.memory_used());
+  mine.memory_bytes = static_cast<std::int64_t>(runtime_.device.memory_used());
   mine.stop_signal = stop_signal ? stop_signal() : 0;
   double waited = progress.waited_seconds() - waited_before;
   // Collectives on a device wait there, and only those that nothing hides are known.
-  if (!runtime_.backend.memory_is_host()) waited += outcome.seconds.communication;
+  if (runtime_.device.kind() != DeviceKind::cpu) waited += outcome.seconds.communication;
   mine.compute_seconds = watch.seconds() - waited;
   ranks = exchange_steps(runtime_.coordinator, mine);
   for (const RankStep& rank : ranks) {
@@ -212,7 +212,7 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   }
   metrics.peak_memory_bytes = std::max(metrics.memory_bytes, peak_memory_);
   peak_memory_ = metrics.peak_memory_bytes;
-  if (const auto health = runtime_.backend.health()) {
+  if (const auto health = runtime_.device.health()) {
     metrics.gpu = GpuSample{health->clock_mhz, health->power_w, health->temperature_c};
   }
   if (stragglers_ != nullptr) metrics.spread = stragglers_->add(step + 1, ranks);
@@ -313,7 +313,7 @@ void Trainer::describe(RunOverview& overview) const {
   overview.model = longhaul::describe(config_);
   overview.model_path = options_.model;
   overview.parameters = config_.total_parameters();
-  overview.backend = runtime_.backend.describe();
+  overview.backend = runtime_.device.describe();
   overview.train_samples = static_cast<std::int64_t>(dataset_.training().size());
   overview.validation_samples = static_cast<std::int64_t>(dataset_.validation().size());
   overview.train_tokens = dataset_.training_tokens();

@@ -1,5 +1,7 @@
 #include "train/training_memory.h"
 
+#include "runtime/planning_runtime.h"
+
 namespace longhaul {
 namespace {
 
@@ -23,34 +25,36 @@ TrainingMemory::Parts::Parts(Runtime& runtime, const ModelConfig& config,
       feed(runtime, demand.max_tokens / runtime.grid.layout().cp,
            section(arena, "micro-batch arrays")) {
   const LocalSizes sizes(config, runtime.grid, table);
-  workspace_bytes =
-      runtime.backend.workspace_bytes(demand.max_tokens / sizes.cp, demand.max_tokens, sizes.heads);
+  workspace_shape = {demand.max_tokens / sizes.cp, demand.max_tokens, sizes.heads};
+  workspace_bytes = runtime.device.model().workspace_bytes(workspace_shape);
   workspace = section(arena, "workspace of the attention").allocate(workspace_bytes, "workspace");
 }
 
-MemoryPlan TrainingMemory::plan(Runtime& runtime, const ModelConfig& config,
-                                const ParameterTable& table, const AdamWOptions& adamw,
-                                const MemoryShape& demand) {
+MemoryPlan TrainingMemory::plan(const DeviceModel& device, const ProcessGrid& grid,
+                                const ModelConfig& config, const ParameterTable& table,
+                                const AdamWOptions& adamw, const MemoryShape& demand) {
+  PlanningRuntime planning(device, grid);
   Arena measuring;
-  const Parts parts(runtime, config, table, adamw, demand, measuring);
+  const Parts parts(planning.runtime(), config, table, adamw, demand, measuring);
   return {measuring.peak(), measuring.sections()};
 }
 
 TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
                                const ParameterTable& table, const AdamWOptions& adamw,
                                const MemoryShape& demand)
-    : buffer_(runtime.backend, plan(runtime, config, table, adamw, demand).bytes) {
+    : buffer_(runtime.device,
+              plan(runtime.device.model(), runtime.grid, config, table, adamw, demand).bytes) {
   Arena arena(buffer_.data(), buffer_.bytes());
   parts_ = std::make_unique<Parts>(runtime, config, table, adamw, demand, arena);
-  runtime.backend.set_workspace(parts_->workspace, parts_->workspace_bytes);
+  runtime.ops().set_workspace(parts_->workspace_shape, parts_->workspace, parts_->workspace_bytes);
   parts_->model.initialize();
   // Padding rows of shards take part in norms and updates: they must be zero from the start.
   const std::size_t shard_bytes = static_cast<std::size_t>(parts_->layout.size()) * sizeof(float);
-  const Stream stream = runtime.backend.compute_stream();
+  const Stream stream = runtime.device.compute_stream();
   parts_->gradients.initialize();
   for (float* state :
        {parts_->optimizer.master(), parts_->optimizer.exp_avg(), parts_->optimizer.exp_avg_sq()}) {
-    runtime.backend.fill_zero(state, shard_bytes, stream);
+    runtime.device.fill_zero(state, shard_bytes, stream);
   }
 }
 

@@ -30,8 +30,10 @@ struct MemoryPlan {
 /// allocated: weights, gradients, optimizer state, activations, workspace, batch.
 class TrainingMemory {
  public:
-  /// What a run with this demand needs on this rank. Allocates nothing.
-  static MemoryPlan plan(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+  /// What a run of this shape needs on one rank of a layout. Pure: asks and allocates nothing, so
+  /// that neither the device nor the other ranks need be there.
+  static MemoryPlan plan(const DeviceModel& device, const ProcessGrid& grid,
+                         const ModelConfig& config, const ParameterTable& table,
                          const AdamWOptions& adamw, const MemoryShape& demand);
 
   /// Allocates it. Throws UserError when the device does not have it.
@@ -57,6 +59,7 @@ class TrainingMemory {
     ShardedAdamW optimizer;
     Transformer model;
     BatchFeed feed;
+    WorkspaceShape workspace_shape;
     std::size_t workspace_bytes;
     void* workspace;
   };

@@ -9,11 +9,11 @@ namespace longhaul::bench {
 namespace {
 
 TEST(CollectiveBench, OneRankHasNothingToExchange) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   const auto coordinator = make_solo_coordinator();
   const Communicators comms = make_self_communicators();
   Report report("collectives", nullptr);
-  EXPECT_THROW(bench_collectives(*backend, comms, *coordinator,
+  EXPECT_THROW(bench_collectives(backend, comms, *coordinator,
                                  ProcessGrid(ParallelLayout{1, 1, 1}, 0), {}, report),
                UserError);
 }

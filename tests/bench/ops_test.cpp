@@ -28,10 +28,10 @@ std::string text(const Report& report, std::size_t row, const char* key) {
 }
 
 std::map<std::string, std::int64_t> kernel_bytes(int tp, const std::string& only = "") {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   Report report("kernels", nullptr);
   const KernelOptions options{.tokens = 48, .only = only, .copy_bytes = 4096, .seconds = kSeconds};
-  bench_kernels(*backend, tiny_sizes(testing::tiny_model(), tp), options, report);
+  bench_kernels(backend, tiny_sizes(testing::tiny_model(), tp), options, report);
   std::map<std::string, std::int64_t> bytes;
   for (std::size_t i = 0; i < report.rows(); ++i) {
     const auto moved = std::get<std::int64_t>(report.cell(i, "bytes"));
@@ -109,10 +109,10 @@ TEST(KernelBench, OnlyTheOpsAskedFor) {
 }
 
 TEST(GemmBench, EveryProductOfTheModel) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   const ModelConfig config = testing::tiny_model();
   Report report("gemm", nullptr);
-  bench_gemm(*backend, config, tiny_sizes(config), {.tokens = 48, .seconds = kSeconds}, report);
+  bench_gemm(backend, config, tiny_sizes(config), {.tokens = 48, .seconds = kSeconds}, report);
   ASSERT_EQ(report.rows(), 18U);
   double step_flops = 0.0;
   for (std::size_t i = 0; i < report.rows(); ++i) {
@@ -135,11 +135,11 @@ TEST(GemmBench, EveryProductOfTheModel) {
 }
 
 TEST(GemmBench, BiasesAndAccumulation) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   ModelConfig config = testing::tiny_model();
   config.qkv_bias = true;
   Report report("gemm", nullptr);
-  bench_gemm(*backend, config, tiny_sizes(config, 2),
+  bench_gemm(backend, config, tiny_sizes(config, 2),
              {.tokens = 8,
               .weight_gradient = AccumulateMode::accumulate,
               .only = "kv",
@@ -157,9 +157,9 @@ TEST(AttentionBench, CountsPairs) {
 }
 
 TEST(AttentionBench, OperationsOfTheLengths) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   Report report("attention", nullptr);
-  bench_attention(*backend,
+  bench_attention(backend,
                   {.lengths = {10, 50, 4},
                    .heads = {4, 2, 16, 0.25F},
                    .pack_against_equal = true,
@@ -179,11 +179,11 @@ TEST(AttentionBench, OperationsOfTheLengths) {
 }
 
 TEST(AttentionBench, ContextParallelRanksShareTheWork) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   double sum = 0.0;
   for (int rank = 0; rank < 4; ++rank) {
     Report report("attention", nullptr);
-    bench_attention(*backend,
+    bench_attention(backend,
                     {.lengths = {64},
                      .heads = {2, 2, 8, 0.3F},
                      .context_parallel = 4,

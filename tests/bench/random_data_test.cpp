@@ -47,8 +47,8 @@ TEST(RandomNormal, DoesNotDependOnPieces) {
 }
 
 TEST(RandomData, TensorsDifferAndAreCounted) {
-  const auto backend = make_cpu_backend(1);
-  RandomData data(*backend);
+  Backend backend = make_cpu_backend(1);
+  RandomData data(backend);
   const Tensor a = data.matrix(DType::f32, 3, 5);
   const Tensor b = data.matrix(DType::f32, 3, 5);
   EXPECT_NE(a.as<float>()[0], b.as<float>()[0]);

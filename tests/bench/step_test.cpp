@@ -22,7 +22,7 @@ class Alone {
         comms_(make_self_communicators()),
         coordinator_(make_solo_coordinator()),
         log_(0, "here"),
-        runtime(grid_, *backend_, comms_, *coordinator_, log_) {}
+        runtime(grid_, backend_, comms_, *coordinator_, log_) {}
 
   ModelConfig config;
 
@@ -33,7 +33,7 @@ class Alone {
   ParameterTable table;
 
  private:
-  std::unique_ptr<Backend> backend_;
+  Backend backend_;
   Communicators comms_;
   std::unique_ptr<Coordinator> coordinator_;
   Log log_;

@@ -6,14 +6,16 @@
 #include <set>
 #include <thread>
 
+#include "compute/backend.h"
+
 namespace longhaul::bench {
 namespace {
 
 using std::chrono::milliseconds;
 
 TEST(Timer, MeasuresOneCall) {
-  const auto backend = make_cpu_backend(1);
-  Timer timer(*backend, 0.05);
+  Backend backend = make_cpu_backend(1);
+  Timer timer(*backend.device, 0.05);
   const Timing timing = timer.measure(1, [](int) { std::this_thread::sleep_for(milliseconds(2)); });
   EXPECT_GE(timing.best, 0.002);
   EXPECT_GE(timing.median, timing.best);
@@ -21,8 +23,8 @@ TEST(Timer, MeasuresOneCall) {
 }
 
 TEST(Timer, SetsTakeTurns) {
-  const auto backend = make_cpu_backend(1);
-  Timer timer(*backend, 0.001);
+  Backend backend = make_cpu_backend(1);
+  Timer timer(*backend.device, 0.001);
   std::vector<int> calls;
   (void)timer.measure(3, [&](int set) { calls.push_back(set); });
   for (std::size_t i = 0; i < calls.size(); ++i) EXPECT_EQ(calls[i], static_cast<int>(i % 3));
@@ -30,8 +32,8 @@ TEST(Timer, SetsTakeTurns) {
 }
 
 TEST(Timer, RestoringDoesNotCountAndComesBeforeTheNextUse) {
-  const auto backend = make_cpu_backend(1);
-  Timer timer(*backend, 0.02);
+  Backend backend = make_cpu_backend(1);
+  Timer timer(*backend.device, 0.02);
   std::set<int> spoilt;
   const Timing timing = timer.measure(3,
                                       [&](int set) {
@@ -48,10 +50,10 @@ TEST(Timer, RestoringDoesNotCountAndComesBeforeTheNextUse) {
 }
 
 TEST(Timer, RanksAgreeOnRepetitions) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   int calls = 0;
   // Another rank takes a second a call, so this one stops at the least number of samples too.
-  Timer timer(*backend, 0.01, [](double) { return 1.0; });
+  Timer timer(*backend.device, 0.01, [](double) { return 1.0; });
   (void)timer.measure(1, [&](int) { ++calls; });
   EXPECT_EQ(calls, 2 + 1 + 5);
 }

@@ -50,8 +50,10 @@ class AttentionFixture : public BackendTest {
       }
     }
     const AttentionHeads shape = p.shape();
-    const DeviceBuffer workspace(*backend_, backend_->workspace_bytes(p.q_rows, p.kv_rows, shape));
-    backend_->set_workspace(workspace.data(), workspace.bytes());
+    const WorkspaceShape planned{p.q_rows, p.kv_rows, shape};
+    const DeviceBuffer workspace(*backend_.device,
+                                 backend_.device->model().workspace_bytes(planned));
+    backend_.ops->set_workspace(planned, workspace.data(), workspace.bytes());
     const DeviceMatrix q = upload(in.q, 8);
     const DeviceMatrix device_kv = upload(kv);
     const DeviceMatrix d_o = upload(in.d_o, 16);
@@ -61,12 +63,12 @@ class AttentionFixture : public BackendTest {
     const DeviceMatrix dkv = upload_f32(reference::Matrix(p.kv_rows, 2 * kv_cols, dkv_before), 8);
     const MatrixView k = device_kv.view().col_range(0, kv_cols);
     const MatrixView v = device_kv.view().col_range(kv_cols, kv_cols);
-    backend_->attention_forward(q.view(), k, v, p.segments, shape, o.view(), lse.floats());
-    backend_->attention_backward(q.view(), k, v, o.view(), lse.floats(), d_o.view(), p.segments,
-                                 shape, dq.view(), dkv.view().col_range(0, kv_cols),
-                                 dkv.view().col_range(kv_cols, kv_cols),
-                                 AccumulateMode::accumulate);
-    backend_->set_workspace(nullptr, 0);
+    backend_.ops->attention_forward(q.view(), k, v, p.segments, shape, o.view(), lse.floats());
+    backend_.ops->attention_backward(q.view(), k, v, o.view(), lse.floats(), d_o.view(), p.segments,
+                                     shape, dq.view(), dkv.view().col_range(0, kv_cols),
+                                     dkv.view().col_range(kv_cols, kv_cols),
+                                     AccumulateMode::accumulate);
+    backend_.ops->set_workspace({}, nullptr, 0);
     const reference::Matrix both = dkv.download();
     Outputs out{o.download(), lse.download(), dq.download(), in.k, in.v};
     for (std::int64_t r = 0; r < p.kv_rows; ++r) {
@@ -90,8 +92,10 @@ class AttentionFixture : public BackendTest {
   [[nodiscard]] reference::Matrix overwritten_dkv(const AttentionProblem& p,
                                                   const Inputs& in) const {
     const AttentionHeads shape = p.shape();
-    const DeviceBuffer workspace(*backend_, backend_->workspace_bytes(p.q_rows, p.kv_rows, shape));
-    backend_->set_workspace(workspace.data(), workspace.bytes());
+    const WorkspaceShape planned{p.q_rows, p.kv_rows, shape};
+    const DeviceBuffer workspace(*backend_.device,
+                                 backend_.device->model().workspace_bytes(planned));
+    backend_.ops->set_workspace(planned, workspace.data(), workspace.bytes());
     const DeviceMatrix q = upload(in.q);
     const DeviceMatrix k = upload(in.k);
     const DeviceMatrix v = upload(in.v);
@@ -100,14 +104,14 @@ class AttentionFixture : public BackendTest {
     const DeviceMatrix lse = poisoned_f32(p.heads, p.q_rows);
     const DeviceMatrix dq = poisoned(p.q_rows, in.q.cols);
     const DeviceMatrix dkv = poisoned(p.kv_rows, 2 * in.k.cols, 8);
-    backend_->attention_forward(q.view(), k.view(), v.view(), p.segments, shape, o.view(),
-                                lse.floats());
-    backend_->attention_backward(q.view(), k.view(), v.view(), o.view(), lse.floats(), d_o.view(),
-                                 p.segments, shape, dq.view(), dkv.view().col_range(0, in.k.cols),
-                                 dkv.view().col_range(in.k.cols, in.k.cols),
-                                 AccumulateMode::overwrite);
+    backend_.ops->attention_forward(q.view(), k.view(), v.view(), p.segments, shape, o.view(),
+                                    lse.floats());
+    backend_.ops->attention_backward(
+        q.view(), k.view(), v.view(), o.view(), lse.floats(), d_o.view(), p.segments, shape,
+        dq.view(), dkv.view().col_range(0, in.k.cols), dkv.view().col_range(in.k.cols, in.k.cols),
+        AccumulateMode::overwrite);
     const reference::Matrix result = dkv.download();
-    backend_->set_workspace(nullptr, 0);
+    backend_.ops->set_workspace({}, nullptr, 0);
     return result;
   }
 

@@ -162,11 +162,11 @@ TEST_P(AttentionTest, AWorkspaceThatIsTooSmallIsRefused) {
   const DeviceMatrix o = poisoned(8, 32);
   const DeviceMatrix lse = poisoned_f32(2, 8);
   const std::vector<AttentionSegment> segments{{0, 8, 0, 8}};
-  backend_->set_workspace(nullptr, 0);
-  EXPECT_THROW(
-      backend_->attention_forward(q.view(), kv.view().col_range(0, 16), kv.view().col_range(16, 16),
-                                  segments, {2, 1, 16, 0.25F}, o.view(), lse.floats()),
-      InternalError);
+  backend_.ops->set_workspace({}, nullptr, 0);
+  EXPECT_THROW(backend_.ops->attention_forward(q.view(), kv.view().col_range(0, 16),
+                                               kv.view().col_range(16, 16), segments,
+                                               {2, 1, 16, 0.25F}, o.view(), lse.floats()),
+               InternalError);
 }
 
 TEST(AttentionReference, GradientsAgreeWithFiniteDifferences) {

@@ -2,6 +2,7 @@
 #include "compute/cpu/cpu_backend.h"
 #if LONGHAUL_HAS_CUDA
 #include "compute/cuda/cuda_backend.h"
+#include "compute/cuda/device/device.h"
 #endif
 
 namespace longhaul {
@@ -13,18 +14,17 @@ namespace {
 void add_cuda_cases(std::vector<BackendCase>& cases) {
   if (cuda::cuda_problem()) return;
   cases.push_back({"cuda_cudnn",
-                   []() -> std::unique_ptr<Backend> {
+                   []() -> Backend {
                      const bool found = cuda::cudnn_usable();
                      return make_cuda_backend(
                          {.attention = found ? AttentionChoice::cudnn : AttentionChoice::flash});
                    },
                    Repeats::within_rounding});
-  cases.push_back({"cuda_timed",
-                   []() -> std::unique_ptr<Backend> {
-                     return make_cuda_backend({.attention = AttentionChoice::flash});
-                   },
-                   Repeats::within_rounding});
-  cases.push_back({"cuda_flash", []() -> std::unique_ptr<Backend> {
+  cases.push_back(
+      {"cuda_timed",
+       []() -> Backend { return make_cuda_backend({.attention = AttentionChoice::flash}); },
+       Repeats::within_rounding});
+  cases.push_back({"cuda_flash", []() -> Backend {
                      return make_cuda_backend(
                          {.deterministic = true, .attention = AttentionChoice::flash});
                    }});
@@ -40,16 +40,12 @@ std::vector<BackendCase> backend_cases() {
       {"cpu_1_thread", [] { return make_cpu_backend(1); }},
       {"cpu_2_threads", [] { return make_cpu_backend(2); }},
       {"cpu_3_threads", [] { return make_cpu_backend(3); }},
-      {"cpu_baseline",
-       []() -> std::unique_ptr<Backend> {
-         return std::make_unique<cpu::CpuBackend>(2, cpu::baseline_kernels());
-       }},
+      {"cpu_baseline", []() -> Backend { return cpu::make_backend(2, cpu::baseline_kernels()); }},
   };
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    cases.push_back({"cpu_avx2", []() -> std::unique_ptr<Backend> {
-                       return std::make_unique<cpu::CpuBackend>(2, cpu::avx2_kernels());
-                     }});
+    cases.push_back(
+        {"cpu_avx2", []() -> Backend { return cpu::make_backend(2, cpu::avx2_kernels()); }});
   }
 #endif
 #if LONGHAUL_HAS_CUDA

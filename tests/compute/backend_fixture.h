@@ -25,7 +25,7 @@ enum class Repeats : std::uint8_t { to_the_bit, within_rounding };
 /// more entry in backend_cases.cpp.
 struct BackendCase {
   std::string name;
-  std::unique_ptr<Backend> (*make)();
+  Backend (*make)();
   Repeats repeats = Repeats::to_the_bit;
 };
 std::vector<BackendCase> backend_cases();
@@ -53,14 +53,14 @@ inline reference::Matrix rounded(reference::Matrix m, DType dtype) {
 class DeviceMatrix {
  public:
   /// All NaN.
-  DeviceMatrix(Backend& backend, DType dtype, std::int64_t rows, std::int64_t cols,
+  DeviceMatrix(const Backend& backend, DType dtype, std::int64_t rows, std::int64_t cols,
                std::int64_t gap = 0)
       : DeviceMatrix(backend, dtype,
                      reference::Matrix(rows, cols, std::numeric_limits<double>::quiet_NaN()), gap) {
   }
-  DeviceMatrix(Backend& backend, DType dtype, const reference::Matrix& values, std::int64_t gap = 0)
+  DeviceMatrix(const Backend& backend, DType dtype, const reference::Matrix& values, std::int64_t gap = 0)
       : backend_(backend),
-        buffer_(backend,
+        buffer_(*backend.device,
                 static_cast<std::size_t>(values.rows * (values.cols + gap)) * size_of(dtype)),
         view_(buffer_.data(), dtype, values.rows, values.cols, values.cols + gap) {
     upload(values);
@@ -80,15 +80,17 @@ class DeviceMatrix {
                     size == 2 ? static_cast<const void*>(&half) : &value, size);
       }
     }
-    backend_.copy_to_device(buffer_.data(), host.data(), host.size(), backend_.compute_stream());
-    backend_.synchronize(backend_.compute_stream());
+    backend_.device->copy_to_device(buffer_.data(), host.data(), host.size(),
+                                    backend_.device->compute_stream());
+    backend_.device->synchronize(backend_.device->compute_stream());
   }
 
   /// The bits as they are, gaps included.
   [[nodiscard]] std::vector<std::byte> bytes() const {
     std::vector<std::byte> host(buffer_.bytes());
-    backend_.copy_to_host(host.data(), buffer_.data(), host.size(), backend_.compute_stream());
-    backend_.synchronize(backend_.compute_stream());
+    backend_.device->copy_to_host(host.data(), buffer_.data(), host.size(),
+                                  backend_.device->compute_stream());
+    backend_.device->synchronize(backend_.device->compute_stream());
     return host;
   }
 
@@ -120,7 +122,7 @@ class DeviceMatrix {
   }
 
  private:
-  Backend& backend_;
+  const Backend& backend_;
   DeviceBuffer buffer_;
   MatrixView view_;
 };
@@ -128,11 +130,11 @@ class DeviceMatrix {
 /// An int32 array in device memory.
 class DeviceInts {
  public:
-  DeviceInts(Backend& backend, const std::vector<std::int32_t>& values)
-      : buffer_(backend, values.size() * sizeof(std::int32_t)) {
-    backend.copy_to_device(buffer_.data(), values.data(), buffer_.bytes(),
-                           backend.compute_stream());
-    backend.synchronize(backend.compute_stream());
+  DeviceInts(const Backend& backend, const std::vector<std::int32_t>& values)
+      : buffer_(*backend.device, values.size() * sizeof(std::int32_t)) {
+    backend.device->copy_to_device(buffer_.data(), values.data(), buffer_.bytes(),
+                                   backend.device->compute_stream());
+    backend.device->synchronize(backend.device->compute_stream());
   }
   [[nodiscard]] const std::int32_t* data() const {
     return static_cast<const std::int32_t*>(buffer_.data());
@@ -165,7 +167,7 @@ inline void expect_close(const reference::Matrix& actual, const reference::Matri
 
 class BackendTest : public ::testing::TestWithParam<BackendCase> {
  protected:
-  BackendTest() : backend_(GetParam().make()), dtype_(backend_->compute_dtype()) {}
+  BackendTest() : backend_(GetParam().make()), dtype_(backend_.device->compute_dtype()) {}
 
   /// One rounding of the result, plus fp32 sums of a few hundred terms. Rounding to bf16 is off by
   /// 2^-9 of the value at most; twice that leaves room for a sum on the other side of a tie.
@@ -183,24 +185,24 @@ class BackendTest : public ::testing::TestWithParam<BackendCase> {
     return rounded(reference::random_matrix(rows, cols, seed, deviation), dtype_);
   }
   [[nodiscard]] DeviceMatrix upload(const reference::Matrix& m, std::int64_t gap = 0) const {
-    return {*backend_, dtype_, m, gap};
+    return {backend_, dtype_, m, gap};
   }
   [[nodiscard]] DeviceMatrix upload_f32(const reference::Matrix& m, std::int64_t gap = 0) const {
-    return {*backend_, DType::f32, m, gap};
+    return {backend_, DType::f32, m, gap};
   }
   [[nodiscard]] DeviceMatrix poisoned(std::int64_t rows, std::int64_t cols,
                                       std::int64_t gap = 0) const {
-    return {*backend_, dtype_, rows, cols, gap};
+    return {backend_, dtype_, rows, cols, gap};
   }
   [[nodiscard]] DeviceMatrix poisoned_f32(std::int64_t rows, std::int64_t cols,
                                           std::int64_t gap = 0) const {
-    return {*backend_, DType::f32, rows, cols, gap};
+    return {backend_, DType::f32, rows, cols, gap};
   }
   [[nodiscard]] DeviceInts upload(const std::vector<std::int32_t>& values) const {
-    return {*backend_, values};
+    return {backend_, values};
   }
 
-  std::unique_ptr<Backend> backend_;
+  Backend backend_;
   DType dtype_;
 };
 

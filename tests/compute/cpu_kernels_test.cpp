@@ -74,7 +74,7 @@ TEST(CpuBackendSetup, OpenBlasUsesTheVectorsThatTheProcessorHas) {
 }
 
 TEST(CpuBackendSetup, DescribesItself) {
-  const std::string text = make_cpu_backend(2)->describe();
+  const std::string text = make_cpu_backend(2).device->describe();
   EXPECT_NE(text.find("cpu (OpenBLAS"), std::string::npos) << text;
   EXPECT_NE(text.find("2 threads"), std::string::npos) << text;
 }

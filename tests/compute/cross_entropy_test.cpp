@@ -30,14 +30,14 @@ class CrossEntropyTest : public BackendTest {
       for (std::int64_t r = 0; r < logits.rows; ++r) {
         for (std::int64_t c = 0; c < width; ++c) columns.at(r, c) = logits.at(r, part * width + c);
       }
-      backend_->cross_entropy_partials(
+      backend_.ops->cross_entropy_partials(
           upload(columns, parts == 1 ? 5 : 2).view(), width, device_targets.data(), part * width,
           partials.floats() + part * logits.rows * kCrossEntropyPartials);
     }
     const DeviceMatrix nll = poisoned_f32(logits.rows, 1);
     const DeviceMatrix lse = poisoned_f32(logits.rows, 1);
-    backend_->cross_entropy_combine(partials.floats(), parts, logits.rows, nll.floats(),
-                                    lse.floats());
+    backend_.ops->cross_entropy_combine(partials.floats(), parts, logits.rows, nll.floats(),
+                                        lse.floats());
     return {nll.download(), lse.download()};
   }
 
@@ -68,12 +68,13 @@ TEST_P(CrossEntropyTest, PartsWithoutValidColumnsAddNothing) {
   const Matrix logits = random(3, 8, 2);
   const DeviceInts targets = upload(std::vector<std::int32_t>{0, 3, 7});
   const DeviceMatrix partials = poisoned_f32(6, kCrossEntropyPartials);
-  backend_->cross_entropy_partials(upload(logits).view(), 8, targets.data(), 0, partials.floats());
-  backend_->cross_entropy_partials(upload(Matrix(3, 8, 50.0)).view(), 0, targets.data(), 8,
-                                   partials.floats() + 3 * kCrossEntropyPartials);
+  backend_.ops->cross_entropy_partials(upload(logits).view(), 8, targets.data(), 0,
+                                       partials.floats());
+  backend_.ops->cross_entropy_partials(upload(Matrix(3, 8, 50.0)).view(), 0, targets.data(), 8,
+                                       partials.floats() + 3 * kCrossEntropyPartials);
   const DeviceMatrix nll = poisoned_f32(3, 1);
   const DeviceMatrix lse = poisoned_f32(3, 1);
-  backend_->cross_entropy_combine(partials.floats(), 2, 3, nll.floats(), lse.floats());
+  backend_.ops->cross_entropy_combine(partials.floats(), 2, 3, nll.floats(), lse.floats());
   expect_close(lse.download(), reference::log_sum_exp(logits, 8), loss_tolerance(), "lse");
 }
 
@@ -123,9 +124,9 @@ TEST_P(CrossEntropyTest, BackwardIsWeightedSoftmaxMinusOnehot) {
         }
       }
       const DeviceMatrix device = upload(columns, parts == 1 ? 8 : 6);
-      backend_->cross_entropy_backward(device.view(), std::min(width, kValid - begin),
-                                       upload(targets).data(), begin, upload_f32(weights).floats(),
-                                       upload_f32(lse).floats());
+      backend_.ops->cross_entropy_backward(device.view(), std::min(width, kValid - begin),
+                                           upload(targets).data(), begin,
+                                           upload_f32(weights).floats(), upload_f32(lse).floats());
       // exp(x - lse) sees the rounding of lse: |lse| * 2^-24, about 6e-7 here.
       expect_close(device.download(), expected_columns, tolerance(), "dlogits");
     }
@@ -138,13 +139,15 @@ TEST_P(CrossEntropyTest, WeightedSumAddsToWhatIsThere) {
     const Matrix weights = rounded(reference::random_matrix(1, rows, 22), DType::f32);
     const DeviceMatrix device_nll = upload_f32(nll);
     const DeviceMatrix device_weights = upload_f32(weights);
-    const DeviceBuffer sum(*backend_, sizeof(double));
+    const DeviceBuffer sum(*backend_.device, sizeof(double));
     double value = 2.5;
-    backend_->copy_to_device(sum.data(), &value, sizeof value, backend_->compute_stream());
-    backend_->weighted_sum(device_nll.floats(), device_weights.floats(), rows,
-                           static_cast<double*>(sum.data()));
-    backend_->copy_to_host(&value, sum.data(), sizeof value, backend_->compute_stream());
-    backend_->synchronize(backend_->compute_stream());
+    backend_.device->copy_to_device(sum.data(), &value, sizeof value,
+                                    backend_.device->compute_stream());
+    backend_.ops->weighted_sum(device_nll.floats(), device_weights.floats(), rows,
+                               static_cast<double*>(sum.data()));
+    backend_.device->copy_to_host(&value, sum.data(), sizeof value,
+                                  backend_.device->compute_stream());
+    backend_.device->synchronize(backend_.device->compute_stream());
     double expected = 2.5;
     for (std::int64_t i = 0; i < rows; ++i) expected += nll.at(0, i) * weights.at(0, i);
     EXPECT_NEAR(value, expected, 1e-9) << rows;

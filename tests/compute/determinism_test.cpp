@@ -46,11 +46,13 @@ TEST_P(DeterminismTest, ReductionsAreBitIdenticalFromCallToCall) {
     const DeviceMatrix dx = poisoned(333, 256);
     const DeviceMatrix results = upload_f32(Matrix(258, 256));
     float* const out = results.floats();
-    backend_->rms_norm_backward(device_dy.view(), device_x.view(), 1, device_weight.view().data,
-                                device_inv_rms.floats(), dx.view(), AccumulateMode::overwrite, out);
-    backend_->bias_backward(device_dy.view(), out + 256);
-    backend_->linear_backward_weight(device_dy.view(), device_x.view(),
-                                     results.view().row_range(2, 256), AccumulateMode::accumulate);
+    backend_.ops->rms_norm_backward(device_dy.view(), device_x.view(), 1, device_weight.view().data,
+                                    device_inv_rms.floats(), dx.view(), AccumulateMode::overwrite,
+                                    out);
+    backend_.ops->bias_backward(device_dy.view(), out + 256);
+    backend_.ops->linear_backward_weight(device_dy.view(), device_x.view(),
+                                         results.view().row_range(2, 256),
+                                         AccumulateMode::accumulate);
     return std::pair(results.bytes(), dx.bytes());
   };
   // Where algorithms of products are found by timing, the first product is the one that times.
@@ -60,28 +62,29 @@ TEST_P(DeterminismTest, ReductionsAreBitIdenticalFromCallToCall) {
 }
 
 TEST(CpuThreads, OneAndTwoThreadsAgreeWithinRounding) {
-  const std::unique_ptr<Backend> one = make_cpu_backend(1);
-  const std::unique_ptr<Backend> two = make_cpu_backend(2);
+  Backend one = make_cpu_backend(1);
+  Backend two = make_cpu_backend(2);
   const Matrix x = rounded(reference::random_matrix(200, 300, 35), DType::f32);
   const Matrix w = rounded(reference::random_matrix(250, 300, 36), DType::f32);
-  const auto product = [&](Backend& backend) {
+  const auto product = [&](const Backend& backend) {
     const DeviceMatrix device_x(backend, DType::f32, x);
     const DeviceMatrix device_w(backend, DType::f32, w);
     const DeviceMatrix y(backend, DType::f32, 200, 250);
-    backend.linear_forward(device_x.view(), device_w.view(), nullptr, {}, y.view());
+    backend.ops->linear_forward(device_x.view(), device_w.view(), nullptr, {}, y.view());
     return y.download();
   };
-  expect_close(product(*one), product(*two), 3e-6, "products");
-  const auto norm = [&](Backend& backend) {
+  expect_close(product(one), product(two), 3e-6, "products");
+  const auto norm = [&](const Backend& backend) {
     const DeviceMatrix device_x(backend, DType::f32, x);
-    const DeviceBuffer sum(backend, sizeof(double));
+    const DeviceBuffer sum(*backend.device, sizeof(double));
     double result = 0.0;
-    backend.fill_zero(sum.data(), sizeof result, backend.compute_stream());
-    backend.sum_of_squares(device_x.floats(), 200 * 300, static_cast<double*>(sum.data()));
-    backend.copy_to_host(&result, sum.data(), sizeof result, backend.compute_stream());
+    backend.device->fill_zero(sum.data(), sizeof result, backend.device->compute_stream());
+    backend.ops->sum_of_squares(device_x.floats(), 200 * 300, static_cast<double*>(sum.data()));
+    backend.device->copy_to_host(&result, sum.data(), sizeof result,
+                                 backend.device->compute_stream());
     return result;
   };
-  EXPECT_EQ(norm(*one), norm(*two));
+  EXPECT_EQ(norm(one), norm(two));
 }
 
 LONGHAUL_BACKEND_TESTS(DeterminismTest);

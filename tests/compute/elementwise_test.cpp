@@ -15,7 +15,7 @@ TEST_P(ElementwiseTest, AddAddsToTheSecond) {
     const Matrix x = random(90, cols, 1);
     const Matrix y = random(90, cols, 2);
     const DeviceMatrix device_y = upload(y, row_gap(rows, 2));
-    backend_->add(upload(x, row_gap(rows, 1)).view(), device_y.view());
+    backend_.ops->add(upload(x, row_gap(rows, 1)).view(), device_y.view());
     expect_close(device_y.download(), rounded(reference::sum(x, y), dtype_), 0.0, "sum");
   }
 }
@@ -25,10 +25,10 @@ TEST_P(ElementwiseTest, ConvertGoesBothWays) {
     const std::int64_t cols = rows == Rows::aligned ? 408 : 403;
     const Matrix x = rounded(reference::random_matrix(90, cols, 3), DType::f32);
     const DeviceMatrix narrow = poisoned(90, cols, row_gap(rows, 2));
-    backend_->convert(upload_f32(x, row_gap(rows, 1)).view(), narrow.view());
+    backend_.ops->convert(upload_f32(x, row_gap(rows, 1)).view(), narrow.view());
     expect_close(narrow.download(), rounded(x, dtype_), 0.0, "to the weights' type");
     const DeviceMatrix wide = poisoned_f32(90, cols, row_gap(rows, 0));
-    backend_->convert(narrow.view(), wide.view());
+    backend_.ops->convert(narrow.view(), wide.view());
     expect_close(wide.download(), rounded(x, dtype_), 0.0, "to fp32");
   }
 }
@@ -38,7 +38,7 @@ TEST_P(ElementwiseTest, AccumulateAddsFloat32) {
     const Matrix x = rounded(reference::random_matrix(1, count, 4), DType::f32);
     const Matrix y = rounded(reference::random_matrix(1, count, 5), DType::f32);
     const DeviceMatrix sum = upload_f32(y);
-    backend_->accumulate(upload_f32(x).floats(), sum.floats(), count);
+    backend_.ops->accumulate(upload_f32(x).floats(), sum.floats(), count);
     expect_close(sum.download(), rounded(reference::sum(x, y), DType::f32), 0.0, "sum");
   }
 }
@@ -52,12 +52,12 @@ TEST_P(ElementwiseTest, SumOfSquaresIsFp64AndAccumulates) {
     for (const double value : x.values) expected += value * value;
     const DeviceMatrix device_x = upload_f32(x);
     double result = 0.25;
-    const DeviceBuffer sum(*backend_, sizeof result);
-    const Stream stream = backend_->compute_stream();
-    backend_->copy_to_device(sum.data(), &result, sizeof result, stream);
-    backend_->sum_of_squares(device_x.floats(), count, static_cast<double*>(sum.data()));
-    backend_->copy_to_host(&result, sum.data(), sizeof result, stream);
-    backend_->synchronize(stream);
+    const DeviceBuffer sum(*backend_.device, sizeof result);
+    const Stream stream = backend_.device->compute_stream();
+    backend_.device->copy_to_device(sum.data(), &result, sizeof result, stream);
+    backend_.ops->sum_of_squares(device_x.floats(), count, static_cast<double*>(sum.data()));
+    backend_.device->copy_to_host(&result, sum.data(), sizeof result, stream);
+    backend_.device->synchronize(stream);
     EXPECT_NEAR(result, expected, 1e-14 * expected);
   }
 }

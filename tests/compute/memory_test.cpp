@@ -6,44 +6,44 @@ namespace {
 class MemoryTest : public BackendTest {};
 
 TEST_P(MemoryTest, BlocksAreAlignedAndHoldWhatIsCopied) {
-  const Stream stream = backend_->compute_stream();
+  const Stream stream = backend_.device->compute_stream();
   for (const std::size_t bytes :
        {std::size_t{0}, std::size_t{1}, std::size_t{1000}, (std::size_t{5} << 20) + 3}) {
-    void* const a = backend_->allocate(bytes);
-    void* const b = backend_->allocate(bytes);
+    void* const a = backend_.device->allocate(bytes);
+    void* const b = backend_.device->allocate(bytes);
     ASSERT_NE(a, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a) % Arena::kAlignment, 0U);
     std::vector<unsigned char> data(bytes);
     for (std::size_t i = 0; i < bytes; ++i) data[i] = static_cast<unsigned char>(i * 31 + i / 256);
     std::vector<unsigned char> back(bytes, 0xEE);
-    backend_->copy_to_device(a, data.data(), bytes, stream);
-    backend_->copy_on_device(b, a, bytes, stream);
-    backend_->fill_zero(a, bytes, stream);
-    backend_->copy_to_host(back.data(), b, bytes, stream);
-    backend_->synchronize(stream);
+    backend_.device->copy_to_device(a, data.data(), bytes, stream);
+    backend_.device->copy_on_device(b, a, bytes, stream);
+    backend_.device->fill_zero(a, bytes, stream);
+    backend_.device->copy_to_host(back.data(), b, bytes, stream);
+    backend_.device->synchronize(stream);
     EXPECT_EQ(back, data);
-    backend_->copy_to_host(back.data(), a, bytes, stream);
-    backend_->synchronize(stream);
+    backend_.device->copy_to_host(back.data(), a, bytes, stream);
+    backend_.device->synchronize(stream);
     EXPECT_EQ(back, std::vector<unsigned char>(bytes, 0));
-    backend_->deallocate(a);
-    backend_->deallocate(b);
+    backend_.device->deallocate(a);
+    backend_.device->deallocate(b);
   }
 }
 
 TEST_P(MemoryTest, HostMemoryTakesWhatTheDeviceHas) {
-  const Stream stream = backend_->compute_stream();
+  const Stream stream = backend_.device->compute_stream();
   // The last is large enough for several threads.
   for (const std::size_t bytes :
        {std::size_t{1}, std::size_t{5000}, (std::size_t{520} << 20) + 3}) {
-    const PinnedBuffer host(*backend_, bytes);
-    const DeviceBuffer device(*backend_, bytes);
+    const PinnedBuffer host(*backend_.device, bytes);
+    const DeviceBuffer device(*backend_.device, bytes);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(host.data()) % Arena::kAlignment, 0U);
     std::fill_n(host.data(), bytes, std::byte{0x5A});
-    backend_->copy_to_device(device.data(), host.data(), bytes, stream);
-    backend_->synchronize(stream);
+    backend_.device->copy_to_device(device.data(), host.data(), bytes, stream);
+    backend_.device->synchronize(stream);
     std::fill_n(host.data(), bytes, std::byte{0});
-    backend_->copy_to_host(host.data(), device.data(), bytes, stream);
-    backend_->synchronize(stream);
+    backend_.device->copy_to_host(host.data(), device.data(), bytes, stream);
+    backend_.device->synchronize(stream);
     EXPECT_EQ(std::count(host.data(), host.data() + bytes, std::byte{0x5A}),
               static_cast<std::ptrdiff_t>(bytes));
   }
@@ -52,7 +52,7 @@ TEST_P(MemoryTest, HostMemoryTakesWhatTheDeviceHas) {
 TEST_P(MemoryTest, TooMuchHostMemoryIsAnError) {
   const std::size_t bytes = std::size_t{1} << 60;
   try {
-    const PinnedBuffer host(*backend_, bytes);
+    const PinnedBuffer host(*backend_.device, bytes);
     FAIL() << bytes << " bytes were given";
   } catch (const UserError& error) {
     EXPECT_NE(std::string(error.what()).find(std::to_string(bytes) + " bytes"), std::string::npos)
@@ -62,10 +62,10 @@ TEST_P(MemoryTest, TooMuchHostMemoryIsAnError) {
 
 TEST_P(MemoryTest, TooMuchIsAnErrorThatSaysHowMuch) {
   // More than any machine has, and just more than this one has.
-  for (const std::size_t bytes : {std::size_t{1} << 60, backend_->memory_free() * 2}) {
+  for (const std::size_t bytes : {std::size_t{1} << 60, backend_.device->memory_free() * 2}) {
     try {
-      void* const data = backend_->allocate(bytes);
-      backend_->deallocate(data);
+      void* const data = backend_.device->allocate(bytes);
+      backend_.device->deallocate(data);
       FAIL() << bytes << " bytes were given";
     } catch (const UserError& error) {
       const std::string text = error.what();
@@ -77,28 +77,28 @@ TEST_P(MemoryTest, TooMuchIsAnErrorThatSaysHowMuch) {
 }
 
 TEST_P(MemoryTest, UseIsCounted) {
-  const std::size_t before = backend_->memory_used();
+  const std::size_t before = backend_.device->memory_used();
   EXPECT_GT(before, std::size_t{0});
-  EXPECT_GT(backend_->memory_free(), std::size_t{0});
+  EXPECT_GT(backend_.device->memory_free(), std::size_t{0});
   constexpr std::size_t kBytes = std::size_t{64} << 20;
-  const DeviceBuffer buffer(*backend_, kBytes);
-  backend_->fill_zero(buffer.data(), kBytes, backend_->compute_stream());
-  backend_->synchronize(backend_->compute_stream());
-  EXPECT_GE(backend_->memory_used(), before + kBytes * 9 / 10);
+  const DeviceBuffer buffer(*backend_.device, kBytes);
+  backend_.device->fill_zero(buffer.data(), kBytes, backend_.device->compute_stream());
+  backend_.device->synchronize(backend_.device->compute_stream());
+  EXPECT_GE(backend_.device->memory_used(), before + kBytes * 9 / 10);
 }
 
 TEST_P(MemoryTest, StreamsAndEventsAreThere) {
-  const Stream stream = backend_->create_stream("copies");
-  const Stream other = backend_->create_stream("gathers");
+  const Stream stream = backend_.device->create_stream("copies");
+  const Stream other = backend_.device->create_stream("gathers");
   EXPECT_NE(stream.handle, nullptr);
   EXPECT_NE(stream.handle, other.handle);
-  EXPECT_NE(backend_->compute_stream().handle, nullptr);
-  const Event event = backend_->create_event();
+  EXPECT_NE(backend_.device->compute_stream().handle, nullptr);
+  const Event event = backend_.device->create_event();
   ASSERT_NE(event.handle, nullptr);
-  backend_->record(event, stream);
-  backend_->wait(backend_->compute_stream(), event);
-  backend_->synchronize(stream);
-  backend_->synchronize(backend_->compute_stream());
+  backend_.device->record(event, stream);
+  backend_.device->wait(backend_.device->compute_stream(), event);
+  backend_.device->synchronize(stream);
+  backend_.device->synchronize(backend_.device->compute_stream());
 }
 
 LONGHAUL_BACKEND_TESTS(MemoryTest);

@@ -37,14 +37,14 @@ TEST_P(RmsNormTest, ForwardMatchesItsDefinition) {
     const DeviceMatrix device_weight = upload(weight);
     const DeviceMatrix y = poisoned(s.rows, x.cols, row_gap(s.memory, 2));
     const DeviceMatrix inv_rms = poisoned_f32(s.rows, s.groups);
-    backend_->rms_norm_forward(upload(x, row_gap(s.memory, 9)).view(), s.groups,
-                               device_weight.view().data, kEpsilon, y.view(), inv_rms.floats());
+    backend_.ops->rms_norm_forward(upload(x, row_gap(s.memory, 9)).view(), s.groups,
+                                   device_weight.view().data, kEpsilon, y.view(), inv_rms.floats());
     expect_close(y.download(), expected, tolerance(), "y");
     expect_close(inv_rms.download(), expected_inv_rms, inv_rms_tolerance(), "inv_rms");
 
     const DeviceMatrix in_place = upload(x);
-    backend_->rms_norm_forward(in_place.view(), s.groups, device_weight.view().data, kEpsilon,
-                               in_place.view(), inv_rms.floats());
+    backend_.ops->rms_norm_forward(in_place.view(), s.groups, device_weight.view().data, kEpsilon,
+                                   in_place.view(), inv_rms.floats());
     expect_close(in_place.download(), y.download(), other_order_tolerance(), "y in place");
   }
 }
@@ -53,7 +53,8 @@ TEST_P(RmsNormTest, RowsOfZerosStayFinite) {
   const DeviceMatrix x = upload(Matrix(2, 48));
   const DeviceMatrix weight = upload(Matrix(1, 48, 1.0));
   const DeviceMatrix inv_rms = poisoned_f32(2, 1);
-  backend_->rms_norm_forward(x.view(), 1, weight.view().data, kEpsilon, x.view(), inv_rms.floats());
+  backend_.ops->rms_norm_forward(x.view(), 1, weight.view().data, kEpsilon, x.view(),
+                                 inv_rms.floats());
   expect_close(x.download(), Matrix(2, 48), 0.0, "y of zeros");
   expect_close(inv_rms.download(), Matrix(2, 1, 1000.0), 1e-6, "1 / sqrt(epsilon)");
 }
@@ -74,8 +75,9 @@ TEST_P(RmsNormTest, BackwardMatchesTheAnalyticGradient) {
     const DeviceMatrix device_inv_rms = upload_f32(inv_rms);
     const auto run = [&](const DeviceMatrix& d_y, const DeviceMatrix& dx, AccumulateMode write) {
       const DeviceMatrix dweight = upload_f32(dweight_before);
-      backend_->rms_norm_backward(d_y.view(), device_x.view(), s.groups, device_weight.view().data,
-                                  device_inv_rms.floats(), dx.view(), write, dweight.floats());
+      backend_.ops->rms_norm_backward(d_y.view(), device_x.view(), s.groups,
+                                      device_weight.view().data, device_inv_rms.floats(), dx.view(),
+                                      write, dweight.floats());
       expect_close(dweight.download(), reference::sum(dweight_before, expected.dweight),
                    sum_tolerance(), "dweight");
     };

@@ -39,19 +39,19 @@ TEST_P(RopeTest, TurnsPairsAndTurnsThemBack) {
       const DeviceInts device_positions = upload(positions);
 
       const DeviceMatrix forward = upload(x, gap);
-      backend_->rope(forward.view(), heads, device_positions.data(), table.view(),
-                     RopeDirection::forward);
+      backend_.ops->rope(forward.view(), heads, device_positions.data(), table.view(),
+                         RopeDirection::forward);
       expect_close(forward.download(), reference::rope(x, heads, positions, table.angles, 1.0),
                    tolerance(), "forward");
 
       const DeviceMatrix backward = upload(x, gap);
-      backend_->rope(backward.view(), heads, device_positions.data(), table.view(),
-                     RopeDirection::backward);
+      backend_.ops->rope(backward.view(), heads, device_positions.data(), table.view(),
+                         RopeDirection::backward);
       expect_close(backward.download(), reference::rope(x, heads, positions, table.angles, -1.0),
                    tolerance(), "backward");
 
-      backend_->rope(forward.view(), heads, device_positions.data(), table.view(),
-                     RopeDirection::backward);
+      backend_.ops->rope(forward.view(), heads, device_positions.data(), table.view(),
+                         RopeDirection::backward);
       // Each of the pair brings the rounding of both, and may be several times the element itself.
       expect_close(forward.download(), x, (dtype_ == DType::bf16 ? 4 : 2) * tolerance(),
                    "there and back");
@@ -77,9 +77,9 @@ TEST_P(RopeTest, WithTheNormOfHeadsBeforeIt) {
       const Matrix normed = reference::rms_norm(x, heads, weight, 1e-6, inv_rms);
       const DeviceMatrix y = poisoned(150, heads * dim, 16);
       const DeviceMatrix device_inv_rms = poisoned_f32(150, heads);
-      backend_->head_norm_rope_forward(device_x.view(), heads, device_weight.view().data, 1e-6F,
-                                       device_positions.data(), table.view(), y.view(),
-                                       device_inv_rms.floats());
+      backend_.ops->head_norm_rope_forward(device_x.view(), heads, device_weight.view().data, 1e-6F,
+                                           device_positions.data(), table.view(), y.view(),
+                                           device_inv_rms.floats());
       expect_close(y.download(), reference::rope(normed, heads, positions, table.angles, 1.0),
                    tolerance(), "y");
       expect_close(device_inv_rms.download(), inv_rms, 1e-5, "inv_rms");
@@ -88,9 +88,9 @@ TEST_P(RopeTest, WithTheNormOfHeadsBeforeIt) {
           reference::rope(dy, heads, positions, table.angles, -1.0), x, heads, weight, 1e-6);
       const DeviceMatrix d = upload(dy, 16);
       const DeviceMatrix dweight = upload_f32(Matrix(1, dim, 0.25));
-      backend_->head_norm_rope_backward(d.view(), device_x.view(), heads, device_weight.view().data,
-                                        device_inv_rms.floats(), device_positions.data(),
-                                        table.view(), dweight.floats());
+      backend_.ops->head_norm_rope_backward(
+          d.view(), device_x.view(), heads, device_weight.view().data, device_inv_rms.floats(),
+          device_positions.data(), table.view(), dweight.floats());
       expect_close(d.download(), expected.dx, 2 * tolerance(), "dx");
       expect_close(dweight.download(), reference::sum(expected.dweight, Matrix(1, dim, 0.25)), 2e-5,
                    "dweight");

@@ -20,8 +20,8 @@ TEST_P(RowsTest, GatherTakesRowsAndScatterPutsThemBack) {
     }
     const DeviceInts device_rows = upload(rows);
     const DeviceMatrix gathered = poisoned(60, src.cols, row_gap(memory, 1));
-    backend_->gather_rows(upload(src, row_gap(memory, 2)).view(), device_rows.data(),
-                          gathered.view());
+    backend_.ops->gather_rows(upload(src, row_gap(memory, 2)).view(), device_rows.data(),
+                              gathered.view());
     expect_close(gathered.download(), expected, 0.0, "gathered");
 
     const Matrix before = random(90, src.cols, 2);
@@ -32,7 +32,7 @@ TEST_P(RowsTest, GatherTakesRowsAndScatterPutsThemBack) {
       }
     }
     const DeviceMatrix dst = upload(before, row_gap(memory, 3));
-    backend_->scatter_rows(gathered.view(), device_rows.data(), dst.view());
+    backend_.ops->scatter_rows(gathered.view(), device_rows.data(), dst.view());
     expect_close(dst.download(), scattered, 0.0, "scattered");
   }
 }
@@ -41,8 +41,8 @@ TEST_P(RowsTest, NoRowsIsNothing) {
   const Matrix before = random(4, 8, 3);
   const DeviceMatrix dst = upload(before);
   const DeviceMatrix none = poisoned(0, 8);
-  backend_->gather_rows(dst.view(), nullptr, none.view());
-  backend_->scatter_rows(none.view(), nullptr, dst.view());
+  backend_.ops->gather_rows(dst.view(), nullptr, none.view());
+  backend_.ops->scatter_rows(none.view(), nullptr, dst.view());
   expect_close(dst.download(), before, 0.0, "untouched");
 }
 
@@ -59,11 +59,11 @@ TEST_P(RowsTest, ReorderChunksPutsChunkIAtOrderI) {
       }
     }
     const DeviceMatrix dst = poisoned(20, cols);
-    backend_->reorder_chunks(upload(src).view(), order, dst.view());
+    backend_.ops->reorder_chunks(upload(src).view(), order, dst.view());
     expect_close(dst.download(), expected, 0.0, "reordered");
     // fp32 gradients are reordered too, whatever the weights' type is.
     const DeviceMatrix dst_f32 = poisoned_f32(20, cols);
-    backend_->reorder_chunks(upload_f32(src).view(), order, dst_f32.view());
+    backend_.ops->reorder_chunks(upload_f32(src).view(), order, dst_f32.view());
     expect_close(dst_f32.download(), expected, 0.0, "reordered fp32");
   }
 }

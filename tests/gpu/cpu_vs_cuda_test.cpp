@@ -169,7 +169,7 @@ class AgainstCpu : public ::testing::TestWithParam<int> {
     if (!chosen_) return;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a test that is stopped leaves what it has said
     cpu_ = std::make_unique<TestRank>(
-        TestRank::alone_on(make_cpu_backend(cpu_threads()), Numbers::fp32));
+        TestRank::alone_on(std::make_shared<Backend>(make_cpu_backend(cpu_threads())), Numbers::fp32));
   }
   static void TearDownTestSuite() { cpu_.reset(); }
   void SetUp() override {
@@ -188,7 +188,7 @@ TEST_P(AgainstCpu, LossAndGradientOfEveryParameter) {
   const StepResult expected = one_step(*cpu_, GetParam(), Recompute::none);
   for (const char* const attention : {"flash", "cudnn"}) {
     const TestRank rank = tested(attention);
-    fmt::print("= {}\n", rank.backend().describe());
+    fmt::print("= {}\n", rank.backend().device->describe());
     double loss_without_recomputation = 0.0;
     for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
       const std::string what =

@@ -94,10 +94,10 @@ TEST_F(Ranks, ClocksOfOneHostAreNotCompared) {
 }
 
 TEST_F(Ranks, GroupsAreMeasured) {
-  const auto backend = make_cpu_backend(1);
+  Backend backend = make_cpu_backend(1);
   const ProcessGrid grid({size_ == 4 ? 2 : 1, 1, size_ == 4 ? 2 : size_}, rank_);
   const Communicators comms = make_mpi_communicators(MPI_COMM_WORLD, grid);
-  const GroupSpeeds speeds = measure_groups(*backend, *coordinator_, named_groups(comms, grid));
+  const GroupSpeeds speeds = measure_groups(backend, *coordinator_, named_groups(comms, grid));
   EXPECT_EQ(speeds.size(), size_ == 4 ? 3U : 0U);
   for (const GroupSpeed& speed : speeds) EXPECT_GT(speed.bus_bandwidth(), 0.0) << speed.name;
 }

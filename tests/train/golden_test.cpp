@@ -115,7 +115,7 @@ class ModelGolden : public ::testing::TestWithParam<const char*> {
   static void SetUpTestSuite() { rank_ = std::make_unique<TestRank>(TestRank::alone()); }
   static void TearDownTestSuite() {
     if (rank_ == nullptr) return;
-    fmt::print("= on {}\n", rank_->backend().describe());
+    fmt::print("= on {}\n", rank_->backend().device->describe());
     for (const auto& [what, worst] : worst_) {
       fmt::print("= worst {}: {:.1e} ({})\n", what, worst.error, worst.name);
     }

@@ -154,7 +154,7 @@ class LayoutSweep : public ::testing::TestWithParam<const char*> {
     if (rank_ == nullptr) return;
     if (rank_->coordinator().rank() == 0) {
       fmt::print("= {} ranks, {} runs, on {}\n", rank_->coordinator().size(), runs_,
-                 rank_->backend().describe());
+                 rank_->backend().device->describe());
       fmt::print("= worst: loss {:.1e}, norm {:.1e}, first gradient {:.1e}, weights {:.1e}\n",
                  worst_.loss, worst_.norm, worst_.gradient, worst_.weights);
     }

@@ -17,11 +17,11 @@ class PhaseTimerTest : public ::testing::Test {
   }
 
   ProcessGrid grid_{ParallelLayout{1, 1, 1}, 0};
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(1);
+  Backend backend_ = make_cpu_backend(1);
   Communicators comms_ = make_self_communicators();
   std::unique_ptr<Coordinator> coordinator_ = make_solo_coordinator();
   Log log_{0, "here"};
-  Runtime runtime_{grid_, *backend_, comms_, *coordinator_, log_};
+  Runtime runtime_{grid_, backend_, comms_, *coordinator_, log_};
   PhaseTimer timer_{runtime_};
 };
 

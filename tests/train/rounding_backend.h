@@ -11,57 +11,13 @@ namespace longhaul::testing {
 /// The CPU's ops with every activation, weight and gradient of an activation rounded to BF16 when
 /// it is written, though kept as fp32: where a GPU rounds, without a GPU. Says how far BF16 moves
 /// losses and gradients, and so what tolerances are worth.
-class RoundingBackend final : public Backend {
+class RoundingOps final : public Ops {
  public:
-  explicit RoundingBackend(std::unique_ptr<Backend> exact) : exact_(std::move(exact)) {}
+  explicit RoundingOps(std::unique_ptr<Ops> exact) : exact_(std::move(exact)) {}
 
-  [[nodiscard]] std::string describe() const override {
-    return exact_->describe() + ", rounding to BF16";
+  void set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) override {
+    exact_->set_workspace(shape, data, bytes);
   }
-  [[nodiscard]] DType compute_dtype() const override { return exact_->compute_dtype(); }
-  [[nodiscard]] double peak_flops() const override { return 0.0; }
-
-  [[nodiscard]] void* allocate(std::size_t bytes) override { return exact_->allocate(bytes); }
-  void deallocate(void* data) noexcept override { exact_->deallocate(data); }
-  [[nodiscard]] bool memory_is_host() const override { return true; }
-  [[nodiscard]] void* allocate_host(std::size_t bytes) override {
-    return exact_->allocate_host(bytes);
-  }
-  void deallocate_host(void* data) noexcept override { exact_->deallocate_host(data); }
-  [[nodiscard]] std::size_t memory_used() const override { return exact_->memory_used(); }
-  [[nodiscard]] std::size_t memory_free() const override { return exact_->memory_free(); }
-  [[nodiscard]] std::size_t memory_overhead() const override { return exact_->memory_overhead(); }
-  void copy_to_device(void* device, const void* host, std::size_t bytes, Stream s) override {
-    exact_->copy_to_device(device, host, bytes, s);
-  }
-  void copy_to_host(void* host, const void* device, std::size_t bytes, Stream s) override {
-    exact_->copy_to_host(host, device, bytes, s);
-  }
-  void copy_on_device(void* to, const void* from, std::size_t bytes, Stream s) override {
-    exact_->copy_on_device(to, from, bytes, s);
-  }
-  void fill_zero(void* data, std::size_t bytes, Stream s) override {
-    exact_->fill_zero(data, bytes, s);
-  }
-
-  [[nodiscard]] Stream compute_stream() const override { return exact_->compute_stream(); }
-  [[nodiscard]] Stream create_stream(const char* name) override {
-    return exact_->create_stream(name);
-  }
-  [[nodiscard]] Event create_event() override { return exact_->create_event(); }
-  void record(Event event, Stream stream) override { exact_->record(event, stream); }
-  void wait(Stream stream, Event event) override { exact_->wait(stream, event); }
-  void synchronize(Stream stream) override { exact_->synchronize(stream); }
-  void synchronize(Event event) override { exact_->synchronize(event); }
-  [[nodiscard]] double seconds_between(Event from, Event to) const override {
-    return exact_->seconds_between(from, to);
-  }
-
-  [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                            const AttentionHeads& heads) const override {
-    return exact_->workspace_bytes(max_tokens, max_keys, heads);
-  }
-  void set_workspace(void* data, std::size_t bytes) override { exact_->set_workspace(data, bytes); }
 
   void linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
                       ConstMatrixView addend, MatrixView y) override {
@@ -207,7 +163,12 @@ class RoundingBackend final : public Backend {
     }
   }
 
-  std::unique_ptr<Backend> exact_;
+  std::unique_ptr<Ops> exact_;
 };
+
+/// A backend whose ops round.
+inline Backend rounding_backend(Backend exact) {
+  return {std::move(exact.device), std::make_unique<RoundingOps>(std::move(exact.ops))};
+}
 
 }  // namespace longhaul::testing

@@ -12,6 +12,7 @@
 
 #include "comm/nccl_communicator.h"
 #include "compute/cuda/cuda_backend.h"
+#include "compute/cuda/device/device.h"
 #endif
 
 namespace longhaul::testing {
@@ -43,9 +44,10 @@ int ranks_per_gpu(const Coordinator& coordinator) {
 std::shared_ptr<Backend> open_gpu(Coordinator& coordinator, const TestDevice& options) {
   if (const auto problem = cuda::cuda_problem()) user_error("{}", *problem);
   const int device = cuda::select_device(coordinator, ranks_per_gpu(coordinator)).device;
-  return make_cuda_backend({.device = device,
-                            .deterministic = options.deterministic,
-                            .attention = attention_choice(options.attention)});
+  return std::make_shared<Backend>(
+      make_cuda_backend({.device = device,
+                         .deterministic = options.deterministic,
+                         .attention = attention_choice(options.attention)}));
 }
 
 Communicators connect_gpus(Coordinator& coordinator, const ProcessGrid& grid) {
@@ -74,9 +76,11 @@ struct OpenedBackend {
 
 OpenedBackend open_backend(Coordinator& coordinator, const TestDevice& device) {
   const std::string name = environment("LONGHAUL_TEST_BACKEND", "cpu");
-  if (name == "cpu") return {make_cpu_backend(device.cpu_threads), Numbers::fp32};
+  if (name == "cpu")
+    return {std::make_shared<Backend>(make_cpu_backend(device.cpu_threads)), Numbers::fp32};
   if (name == "cpu_bf16") {
-    return {std::make_shared<RoundingBackend>(make_cpu_backend(device.cpu_threads)), Numbers::bf16};
+    return {std::make_shared<Backend>(rounding_backend(make_cpu_backend(device.cpu_threads))),
+            Numbers::bf16};
   }
   if (name == "cuda") return {open_gpu(coordinator, device), Numbers::bf16};
   user_error("LONGHAUL_TEST_BACKEND={}: choose cpu, cpu_bf16 or cuda", name);
@@ -110,7 +114,7 @@ TestRank TestRank::alone_on(std::shared_ptr<Backend> backend, Numbers numbers) {
 
 std::unique_ptr<RankGroups> TestRank::connect(const ParallelLayout& layout) const {
   const ProcessGrid grid(layout, coordinator_->rank());
-  if (!backend_->memory_is_host()) {
+  if (backend_->device->kind() != DeviceKind::cpu) {
     return std::make_unique<RankGroups>(grid, connect_gpus(*coordinator_, grid));
   }
   return std::make_unique<RankGroups>(

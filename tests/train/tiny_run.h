@@ -124,10 +124,10 @@ class TinyRun {
   }
 
  private:
-  void copy_to_host(void* host, const void* device, std::size_t bytes) const {
-    Backend& backend = runtime_.backend;
-    backend.copy_to_host(host, device, bytes, backend.compute_stream());
-    backend.synchronize(backend.compute_stream());
+  void copy_to_host(void* host, const void* from, std::size_t bytes) const {
+    Device& device = runtime_.device;
+    device.copy_to_host(host, from, bytes, device.compute_stream());
+    device.synchronize(device.compute_stream());
   }
 
   ModelConfig config_;

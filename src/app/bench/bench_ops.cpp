@@ -68,12 +68,12 @@ struct ModelFlags {
 /// From parsed flags to the finished report.
 template <typename Measure>
 int run_on_one_device(BenchRun& run, const BenchFlags& flags, const char* name, Measure measure) {
-  const std::unique_ptr<Backend> backend = make_backend(flags.backend(), run.coordinator, run.log);
+  Backend backend = make_backend(flags.backend(), run.coordinator, run.log);
   bench::Report report(name, run.out());
-  flags.begin(report, *backend);
-  measure(*backend, report);
+  flags.begin(report, backend);
+  measure(backend, report);
   flags.end(report, run.coordinator);
-  save_learned(*backend, run.log);
+  save_learned(*backend.ops, run.log);
   return kExitSuccess;
 }
 

@@ -19,18 +19,18 @@ constexpr const char* kLayout = "Layout";
 template <typename Measure>
 int run_on_grid(BenchRun& run, const BenchFlags& flags, const char* name, const ProcessGrid& grid,
                 Measure measure) {
-  const std::unique_ptr<Backend> backend = make_backend(flags.backend(), run.coordinator, run.log);
-  Communicators comms =
-      make_communicators(*backend, run.world, run.coordinator, grid, flags.backend(), run.log);
-  poll_communication(*backend, comms, run.coordinator.progress());
+  Backend backend = make_backend(flags.backend(), run.coordinator, run.log);
+  Communicators comms = make_communicators(*backend.device, run.world, run.coordinator, grid,
+                                           flags.backend(), run.log);
+  poll_communication(*backend.device, comms, run.coordinator.progress());
   bench::Report report(name, run.out());
-  flags.begin(report, *backend);
+  flags.begin(report, backend);
   try {
-    measure(*backend, comms, report);
+    measure(backend, comms, report);
     flags.end(report, run.coordinator);
-    if (run.coordinator.rank() == 0) save_learned(*backend, run.log);
+    if (run.coordinator.rank() == 0) save_learned(*backend.ops, run.log);
   } catch (...) {
-    abandon_communication(*backend, comms);
+    abandon_communication(*backend.device, comms);
     throw;
   }
   return kExitSuccess;

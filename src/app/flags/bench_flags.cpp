@@ -45,7 +45,7 @@ bool BenchFlags::parse(int argc, char** argv, Coordinator& coordinator) {
 }
 
 void BenchFlags::begin(bench::Report& report, const Backend& backend) const {
-  begin(report, backend.describe());
+  begin(report, backend.device->describe());
 }
 
 void BenchFlags::begin(bench::Report& report, std::string device) const {

@@ -1,10 +1,10 @@
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
 
-void CpuBackend::adamw(const AdamWStep& step) {
+void CpuOps::adamw(const AdamWStep& step) {
   LONGHAUL_CHECK(step.count >= 0, "adamw: {} elements", step.count);
   const AdamWScalars scalars{
       .grad_scale = step.grad_scale,

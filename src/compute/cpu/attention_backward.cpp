@@ -4,7 +4,7 @@
 
 #include "compute/cpu/attention_tiles.h"
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
@@ -122,20 +122,20 @@ void clear(MatrixView m) {
 
 }  // namespace
 
-void CpuBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
-                                    ConstMatrixView o, const float* lse, ConstMatrixView d_o,
-                                    std::span<const AttentionSegment> segments,
-                                    const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                    MatrixView dv, AccumulateMode write_dkv) {
+void CpuOps::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                                ConstMatrixView o, const float* lse, ConstMatrixView d_o,
+                                std::span<const AttentionSegment> segments,
+                                const AttentionHeads& heads, MatrixView dq, MatrixView dk,
+                                MatrixView dv, AccumulateMode write_dkv) {
   check_attention(q, k, v, segments, heads);
   check_matrix(o, q.rows, q.cols, "attention_backward", "o");
   check_matrix(d_o, q.rows, q.cols, "attention_backward", "d_o");
   check_matrix(dq, q.rows, q.cols, "attention_backward", "dq");
   check_matrix(dk, k.rows, k.cols, "attention_backward", "dk");
   check_matrix(dv, k.rows, k.cols, "attention_backward", "dv");
-  LONGHAUL_CHECK(workspace_bytes_ >= workspace_bytes(q.rows, k.rows, heads),
+  LONGHAUL_CHECK(workspace_bytes_ >= workspace_bytes(threads_, {q.rows, k.rows, heads}),
                  "attention_backward: the workspace has {} bytes and needs {}", workspace_bytes_,
-                 workspace_bytes(q.rows, k.rows, heads));
+                 workspace_bytes(threads_, {q.rows, k.rows, heads}));
   if (write_dkv == AccumulateMode::overwrite) {
     for (const AttentionSegment& segment : segments) {
       clear(dk.row_range(segment.kv_begin, segment.kv_len));

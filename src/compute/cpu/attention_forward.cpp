@@ -6,7 +6,7 @@
 
 #include "compute/cpu/attention_tiles.h"
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
@@ -78,9 +78,9 @@ void forward_tile(const ForwardCall& call, const AttentionTile& tile, std::int64
 
 }  // namespace
 
-void CpuBackend::attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
-                                   std::span<const AttentionSegment> segments,
-                                   const AttentionHeads& heads, MatrixView o, float* lse) {
+void CpuOps::attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                               std::span<const AttentionSegment> segments,
+                               const AttentionHeads& heads, MatrixView o, float* lse) {
   check_attention(q, k, v, segments, heads);
   check_matrix(o, q.rows, q.cols, "attention_forward", "o");
   const TileShape shape(heads);

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
 #include "core/arena.h"
 
 namespace longhaul::cpu {
@@ -86,12 +85,11 @@ int key_sets(int threads, const AttentionHeads& heads) {
   return std::min(kMostSets, threads / std::gcd(threads, heads.num_kv_heads));
 }
 
-std::size_t CpuBackend::workspace_bytes(std::int64_t max_tokens, std::int64_t /*max_keys*/,
-                                        const AttentionHeads& heads) const {
-  const TileShape shape(heads);
-  const auto extra_sets = static_cast<std::size_t>(key_sets(threads_, heads) - 1);
-  return static_cast<std::size_t>(threads_) * TileScratch::bytes(shape) +
-         extra_sets * sizeof(float) * padded(max_tokens * heads.num_q_heads * heads.head_dim);
+std::size_t workspace_bytes(int threads, const WorkspaceShape& shape) {
+  const AttentionHeads& heads = shape.heads;
+  const auto extra_sets = static_cast<std::size_t>(key_sets(threads, heads) - 1);
+  return static_cast<std::size_t>(threads) * TileScratch::bytes(TileShape(heads)) +
+         extra_sets * sizeof(float) * padded(shape.max_tokens * heads.num_q_heads * heads.head_dim);
 }
 
 }  // namespace longhaul::cpu

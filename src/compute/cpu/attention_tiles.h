@@ -4,7 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "compute/backend.h"
+#include "compute/workspace_shape.h"
+#include "core/matrix.h"
 
 namespace longhaul::cpu {
 
@@ -69,5 +70,8 @@ struct TileScratch {
 /// Into how many interleaved sets attention_backward divides the key blocks, so that
 /// kv_heads * sets tasks keep all threads busy. Each set but the first has its own dq.
 int key_sets(int threads, const AttentionHeads& heads);
+
+/// Bytes of workspace that attention needs with so many threads.
+std::size_t workspace_bytes(int threads, const WorkspaceShape& shape);
 
 }  // namespace longhaul::cpu

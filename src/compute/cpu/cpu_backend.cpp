@@ -3,19 +3,20 @@
 #include <cblas.h>
 #include <omp.h>
 
+#include "compute/cpu/attention_tiles.h"
 #include "compute/cpu/blas_kernels.h"
+#include "compute/cpu/cpu_device.h"
+#include "compute/cpu/cpu_ops.h"
 #include "core/arena.h"
 #include "core/error.h"
 
 namespace longhaul {
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) {
-  return std::make_unique<cpu::CpuBackend>(threads, cpu::best_kernels());
-}
+Backend make_cpu_backend(int threads) { return cpu::make_backend(threads, cpu::best_kernels()); }
 
 namespace cpu {
 
-CpuBackend::CpuBackend(int threads, const Kernels& kernels) : threads_(threads), kernels_(kernels) {
+Backend make_backend(int threads, const Kernels& kernels) {
   if (threads < 1) {
     user_error("The CPU backend was asked for {} threads; give at least 1", threads);
   }
@@ -24,20 +25,33 @@ CpuBackend::CpuBackend(int threads, const Kernels& kernels) : threads_(threads),
   omp_set_num_threads(threads);
   choose_blas_kernels();
   openblas_set_num_threads(threads);
-  stream_names_.emplace_back("compute");
+  return {std::make_unique<CpuDevice>(threads, kernels.name),
+          std::make_unique<CpuOps>(threads, kernels)};
 }
 
-std::string CpuBackend::describe() const {
-  const char* build = openblas_get_parallel() == OPENBLAS_OPENMP ? "" : ", not its OpenMP build";
-  return fmt::format("cpu (OpenBLAS {}{}, {} kernels, {} thread{})", openblas_get_corename(), build,
-                     kernels_.name, threads_, threads_ == 1 ? "" : "s");
-}
+CpuOps::CpuOps(int threads, const Kernels& kernels) : threads_(threads), kernels_(kernels) {}
 
-void CpuBackend::set_workspace(void* data, std::size_t bytes) {
+void CpuOps::set_workspace(const WorkspaceShape& /*shape*/, void* data, std::size_t bytes) {
   LONGHAUL_CHECK(reinterpret_cast<std::uintptr_t>(data) % Arena::kAlignment == 0,
                  "the workspace must be aligned to {} bytes", Arena::kAlignment);
   workspace_ = static_cast<std::byte*>(data);
   workspace_bytes_ = bytes;
+}
+
+DeviceModel cpu_model(int threads) {
+  return {DeviceKind::cpu, "cpu", DType::f32,
+          [threads](const WorkspaceShape& shape) { return workspace_bytes(threads, shape); }};
+}
+
+CpuDevice::CpuDevice(int threads, const char* kernels)
+    : threads_(threads), kernels_(kernels), model_(cpu_model(threads)) {
+  stream_names_.emplace_back("compute");
+}
+
+std::string CpuDevice::describe() const {
+  const char* build = openblas_get_parallel() == OPENBLAS_OPENMP ? "" : ", not its OpenMP build";
+  return fmt::format("cpu (OpenBLAS {}{}, {} kernels, {} thread{})", openblas_get_corename(), build,
+                     kernels_, threads_, threads_ == 1 ? "" : "s");
 }
 
 }  // namespace cpu

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
@@ -19,9 +19,9 @@ void check_logits(const ConstMatrixView& logits, std::int64_t valid_cols, const 
 
 }  // namespace
 
-void CpuBackend::cross_entropy_partials(ConstMatrixView logits, std::int64_t valid_cols,
-                                        const std::int32_t* targets, std::int64_t vocab_begin,
-                                        float* partials) {
+void CpuOps::cross_entropy_partials(ConstMatrixView logits, std::int64_t valid_cols,
+                                    const std::int32_t* targets, std::int64_t vocab_begin,
+                                    float* partials) {
   check_logits(logits, valid_cols, "cross_entropy_partials");
   parallel_rows(threads_, logits.rows, logits.cols, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
@@ -38,8 +38,8 @@ void CpuBackend::cross_entropy_partials(ConstMatrixView logits, std::int64_t val
   });
 }
 
-void CpuBackend::cross_entropy_combine(const float* all_partials, int parts, std::int64_t rows,
-                                       float* nll, float* lse) {
+void CpuOps::cross_entropy_combine(const float* all_partials, int parts, std::int64_t rows,
+                                   float* nll, float* lse) {
   LONGHAUL_CHECK(parts > 0, "cross_entropy_combine: {} parts", parts);
   for (std::int64_t row = 0; row < rows; ++row) {
     const auto partial = [&](int part) {
@@ -65,9 +65,9 @@ void CpuBackend::cross_entropy_combine(const float* all_partials, int parts, std
   }
 }
 
-void CpuBackend::cross_entropy_backward(MatrixView logits, std::int64_t valid_cols,
-                                        const std::int32_t* targets, std::int64_t vocab_begin,
-                                        const float* weights, const float* lse) {
+void CpuOps::cross_entropy_backward(MatrixView logits, std::int64_t valid_cols,
+                                    const std::int32_t* targets, std::int64_t vocab_begin,
+                                    const float* weights, const float* lse) {
   check_logits(logits, valid_cols, "cross_entropy_backward");
   parallel_rows(threads_, logits.rows, logits.cols, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
@@ -80,8 +80,8 @@ void CpuBackend::cross_entropy_backward(MatrixView logits, std::int64_t valid_co
   });
 }
 
-void CpuBackend::weighted_sum(const float* nll, const float* weights, std::int64_t rows,
-                              double* result) {
+void CpuOps::weighted_sum(const float* nll, const float* weights, std::int64_t rows,
+                          double* result) {
   double sum = 0.0;
   for (std::int64_t row = 0; row < rows; ++row) {
     sum += static_cast<double>(weights[row]) * static_cast<double>(nll[row]);

@@ -1,12 +1,12 @@
 #include <cstring>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
 
-void CpuBackend::add(ConstMatrixView x, MatrixView y) {
+void CpuOps::add(ConstMatrixView x, MatrixView y) {
   check_matrix(x, y.rows, y.cols, "add", "x");
   check_matrix(y, y.rows, y.cols, "add", "y");
   parallel_rows(threads_, y.rows, y.cols, [&](std::int64_t begin, std::int64_t end) {
@@ -16,7 +16,7 @@ void CpuBackend::add(ConstMatrixView x, MatrixView y) {
   });
 }
 
-void CpuBackend::convert(ConstMatrixView src, MatrixView dst) {
+void CpuOps::convert(ConstMatrixView src, MatrixView dst) {
   check_matrix(src, dst.rows, dst.cols, "convert", "src");
   check_matrix(dst, dst.rows, dst.cols, "convert", "dst");
   if (src.data == dst.data && src.stride == dst.stride) return;
@@ -28,13 +28,13 @@ void CpuBackend::convert(ConstMatrixView src, MatrixView dst) {
   });
 }
 
-void CpuBackend::accumulate(const float* src, float* dst, std::int64_t count) {
+void CpuOps::accumulate(const float* src, float* dst, std::int64_t count) {
   parallel_rows(threads_, count, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels_.add(src + begin, dst + begin, end - begin);
   });
 }
 
-void CpuBackend::sum_of_squares(const float* x, std::int64_t count, double* result) {
+void CpuOps::sum_of_squares(const float* x, std::int64_t count, double* result) {
   // A fixed number of parts, so that the sum does not depend on the number of threads.
   constexpr int kParts = 64;
   double partial[kParts] = {};

@@ -1,13 +1,13 @@
 #include <cstring>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
 
-void CpuBackend::embedding_forward(const std::int32_t* ids, ConstMatrixView table,
-                                   std::int64_t vocab_begin, MatrixView out) {
+void CpuOps::embedding_forward(const std::int32_t* ids, ConstMatrixView table,
+                               std::int64_t vocab_begin, MatrixView out) {
   check_matrix(table, table.rows, table.cols, "embedding_forward", "table");
   check_matrix(out, out.rows, table.cols, "embedding_forward", "out");
   const std::size_t row_bytes = static_cast<std::size_t>(out.cols) * sizeof(float);
@@ -23,8 +23,8 @@ void CpuBackend::embedding_forward(const std::int32_t* ids, ConstMatrixView tabl
   });
 }
 
-void CpuBackend::embedding_backward(const std::int32_t* ids, ConstMatrixView dout,
-                                    std::int64_t vocab_begin, MatrixView dtable) {
+void CpuOps::embedding_backward(const std::int32_t* ids, ConstMatrixView dout,
+                                std::int64_t vocab_begin, MatrixView dtable) {
   check_matrix(dout, dout.rows, dout.cols, "embedding_backward", "dout");
   check_matrix(dtable, dtable.rows, dout.cols, "embedding_backward", "dtable");
   // Threads share the columns: each adds the rows in their order, whatever the ids are.

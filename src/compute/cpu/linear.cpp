@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
@@ -29,8 +29,8 @@ void gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, std::int64_t
 
 }  // namespace
 
-void CpuBackend::linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
-                                ConstMatrixView addend, MatrixView y) {
+void CpuOps::linear_forward(ConstMatrixView x, ConstMatrixView w, const void* bias,
+                            ConstMatrixView addend, MatrixView y) {
   check_matrix(x, x.rows, x.cols, "linear_forward", "x");
   check_matrix(w, w.rows, x.cols, "linear_forward", "w");
   check_matrix(y, x.rows, w.rows, "linear_forward", "y");
@@ -51,8 +51,8 @@ void CpuBackend::linear_forward(ConstMatrixView x, ConstMatrixView w, const void
   gemm(CblasNoTrans, CblasTrans, x.cols, x, w, bias == nullptr && !adds ? 0.0F : 1.0F, y);
 }
 
-void CpuBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
-                                       AccumulateMode write) {
+void CpuOps::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, MatrixView dx,
+                                   AccumulateMode write) {
   check_matrix(w, w.rows, w.cols, "linear_backward_input", "w");
   check_matrix(dy, dy.rows, w.rows, "linear_backward_input", "dy");
   check_matrix(dx, dy.rows, w.cols, "linear_backward_input", "dx");
@@ -60,8 +60,8 @@ void CpuBackend::linear_backward_input(ConstMatrixView dy, ConstMatrixView w, Ma
        dx);
 }
 
-void CpuBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
-                                        AccumulateMode write) {
+void CpuOps::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
+                                    AccumulateMode write) {
   check_matrix(dy, dy.rows, dy.cols, "linear_backward_weight", "dy");
   check_matrix(x, dy.rows, x.cols, "linear_backward_weight", "x");
   check_matrix(dw, dy.cols, x.cols, "linear_backward_weight", "dw");
@@ -74,7 +74,7 @@ void CpuBackend::linear_backward_weight(ConstMatrixView dy, ConstMatrixView x, M
        dw);
 }
 
-void CpuBackend::bias_backward(ConstMatrixView dy, float* dbias) {
+void CpuOps::bias_backward(ConstMatrixView dy, float* dbias) {
   check_matrix(dy, dy.rows, dy.cols, "bias_backward", "dy");
   // Threads share the columns, so that the sum over the rows has one order.
   parallel_rows(threads_, dy.cols, dy.rows, [&](std::int64_t begin, std::int64_t end) {

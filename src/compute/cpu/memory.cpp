@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_device.h"
 #include "compute/cpu/parallel.h"
 #include "core/arena.h"
 #include "core/error.h"
@@ -16,19 +16,9 @@ namespace {
 // Blocks of at least two huge pages are aligned to one, so that the kernel can use them.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-/// Calls body(begin, count) on ranges of bytes, one a thread where there are enough to share.
-template <typename Body>
-void parallel_bytes(int threads, std::size_t bytes, const Body& body) {
-  constexpr std::size_t kWorthAThread = std::size_t{128} << 10;
-  const int parts = static_cast<int>(
-      std::clamp<std::size_t>(bytes / kWorthAThread, 1, static_cast<std::size_t>(threads)));
-  parallel_parts(parts, parts, static_cast<std::int64_t>(bytes),
-                 [&](int, std::int64_t begin, std::int64_t end) { body(begin, end - begin); });
-}
-
 }  // namespace
 
-void* CpuBackend::allocate(std::size_t bytes) {
+void* CpuDevice::allocate(std::size_t bytes) {
   if (bytes == 0) bytes = Arena::kAlignment;
   // The system may promise more than it has and end the process later, so ask for what is there.
   const std::size_t available = memory_free();
@@ -48,28 +38,25 @@ void* CpuBackend::allocate(std::size_t bytes) {
   return data;
 }
 
-void CpuBackend::deallocate(void* data) noexcept { std::free(data); }
+void CpuDevice::deallocate(void* data) noexcept { std::free(data); }
 
-std::size_t CpuBackend::memory_used() const { return proc_bytes("/proc/self/status", "VmRSS"); }
+std::size_t CpuDevice::memory_used() const { return proc_bytes("/proc/self/status", "VmRSS"); }
 
-std::size_t CpuBackend::memory_free() const { return available_host_memory(); }
+std::size_t CpuDevice::memory_free() const { return available_host_memory(); }
 
-void CpuBackend::copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) {
+void CpuDevice::copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) {
   copy_on_device(device, host, bytes, stream);
 }
 
-void CpuBackend::copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) {
+void CpuDevice::copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) {
   copy_on_device(host, device, bytes, stream);
 }
 
-void CpuBackend::copy_on_device(void* to, const void* from, std::size_t bytes, Stream /*stream*/) {
-  parallel_bytes(threads_, bytes, [&](std::int64_t begin, std::int64_t count) {
-    std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
-                static_cast<std::size_t>(count));
-  });
+void CpuDevice::copy_on_device(void* to, const void* from, std::size_t bytes, Stream /*stream*/) {
+  parallel_copy(threads_, to, from, bytes);
 }
 
-void CpuBackend::fill_zero(void* data, std::size_t bytes, Stream /*stream*/) {
+void CpuDevice::fill_zero(void* data, std::size_t bytes, Stream /*stream*/) {
   parallel_bytes(threads_, bytes, [&](std::int64_t begin, std::int64_t count) {
     std::memset(static_cast<std::byte*>(data) + begin, 0, static_cast<std::size_t>(count));
   });

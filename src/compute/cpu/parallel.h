@@ -3,7 +3,9 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace longhaul::cpu {
 
@@ -48,6 +50,24 @@ void parallel_tasks(int threads, std::int64_t tasks, const Body& body) {
   }
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
   for (std::int64_t task = 0; task < tasks; ++task) body(omp_get_thread_num(), task);
+}
+
+/// Calls body(begin, count) on ranges of bytes, one a thread where there are enough to share.
+template <typename Body>
+void parallel_bytes(int threads, std::size_t bytes, const Body& body) {
+  constexpr std::size_t kWorthAThread = std::size_t{128} << 10;
+  const int parts = static_cast<int>(
+      std::clamp<std::size_t>(bytes / kWorthAThread, 1, static_cast<std::size_t>(threads)));
+  parallel_parts(parts, parts, static_cast<std::int64_t>(bytes),
+                 [&](int, std::int64_t begin, std::int64_t end) { body(begin, end - begin); });
+}
+
+/// Copies `bytes` bytes; the two do not overlap.
+inline void parallel_copy(int threads, void* to, const void* from, std::size_t bytes) {
+  parallel_bytes(threads, bytes, [&](std::int64_t begin, std::int64_t count) {
+    std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
+                static_cast<std::size_t>(count));
+  });
 }
 
 }  // namespace longhaul::cpu

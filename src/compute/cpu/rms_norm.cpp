@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
@@ -26,8 +26,8 @@ void flush_run(float* run, double* sums, std::int64_t n) {
 
 }  // namespace
 
-void CpuBackend::rms_norm_forward(ConstMatrixView x, int groups, const void* weight, float epsilon,
-                                  MatrixView y, float* inv_rms) {
+void CpuOps::rms_norm_forward(ConstMatrixView x, int groups, const void* weight, float epsilon,
+                              MatrixView y, float* inv_rms) {
   check_matrix(x, x.rows, x.cols, "rms_norm_forward", "x");
   check_matrix(y, x.rows, x.cols, "rms_norm_forward", "y");
   const std::int64_t width = group_width(x, groups, "rms_norm_forward");
@@ -42,9 +42,9 @@ void CpuBackend::rms_norm_forward(ConstMatrixView x, int groups, const void* wei
   });
 }
 
-void CpuBackend::rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups,
-                                   const void* weight, const float* inv_rms, MatrixView dx,
-                                   AccumulateMode write, float* dweight) {
+void CpuOps::rms_norm_backward(ConstMatrixView dy, ConstMatrixView x, int groups,
+                               const void* weight, const float* inv_rms, MatrixView dx,
+                               AccumulateMode write, float* dweight) {
   check_matrix(x, x.rows, x.cols, "rms_norm_backward", "x");
   check_matrix(dy, x.rows, x.cols, "rms_norm_backward", "dy");
   check_matrix(dx, x.rows, x.cols, "rms_norm_backward", "dx");

@@ -1,13 +1,13 @@
 #include <algorithm>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
 
-void CpuBackend::rope(MatrixView x, int heads, const std::int32_t* positions,
-                      const RopeTable& table, RopeDirection direction) {
+void CpuOps::rope(MatrixView x, int heads, const std::int32_t* positions, const RopeTable& table,
+                  RopeDirection direction) {
   check_matrix(x, x.rows, x.cols, "rope", "x");
   LONGHAUL_CHECK(heads > 0 && x.cols % (2 * heads) == 0, "rope: {} columns in {} heads", x.cols,
                  heads);
@@ -26,17 +26,17 @@ void CpuBackend::rope(MatrixView x, int heads, const std::int32_t* positions,
   });
 }
 
-void CpuBackend::head_norm_rope_forward(ConstMatrixView x, int heads, const void* weight,
-                                        float epsilon, const std::int32_t* positions,
-                                        const RopeTable& table, MatrixView y, float* inv_rms) {
+void CpuOps::head_norm_rope_forward(ConstMatrixView x, int heads, const void* weight, float epsilon,
+                                    const std::int32_t* positions, const RopeTable& table,
+                                    MatrixView y, float* inv_rms) {
   rms_norm_forward(x, heads, weight, epsilon, y, inv_rms);
   rope(y, heads, positions, table, RopeDirection::forward);
 }
 
-void CpuBackend::head_norm_rope_backward(MatrixView dy, ConstMatrixView x, int heads,
-                                         const void* weight, const float* inv_rms,
-                                         const std::int32_t* positions, const RopeTable& table,
-                                         float* dweight) {
+void CpuOps::head_norm_rope_backward(MatrixView dy, ConstMatrixView x, int heads,
+                                     const void* weight, const float* inv_rms,
+                                     const std::int32_t* positions, const RopeTable& table,
+                                     float* dweight) {
   rope(dy, heads, positions, table, RopeDirection::backward);
   rms_norm_backward(dy, x, heads, weight, inv_rms, dy, AccumulateMode::overwrite, dweight);
 }

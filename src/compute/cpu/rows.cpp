@@ -2,12 +2,12 @@
 #include <vector>
 
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
 
-void CpuBackend::gather_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) {
+void CpuOps::gather_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) {
   check_matrix(src, src.rows, src.cols, "gather_rows", "src");
   check_matrix(dst, dst.rows, src.cols, "gather_rows", "dst");
   const std::size_t row_bytes = static_cast<std::size_t>(dst.cols) * sizeof(float);
@@ -22,7 +22,7 @@ void CpuBackend::gather_rows(ConstMatrixView src, const std::int32_t* rows, Matr
   });
 }
 
-void CpuBackend::scatter_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) {
+void CpuOps::scatter_rows(ConstMatrixView src, const std::int32_t* rows, MatrixView dst) {
   check_matrix(src, src.rows, src.cols, "scatter_rows", "src");
   check_matrix(dst, dst.rows, src.cols, "scatter_rows", "dst");
   const std::size_t row_bytes = static_cast<std::size_t>(src.cols) * sizeof(float);
@@ -37,8 +37,8 @@ void CpuBackend::scatter_rows(ConstMatrixView src, const std::int32_t* rows, Mat
   });
 }
 
-void CpuBackend::reorder_chunks(ConstMatrixView src, std::span<const std::int32_t> order,
-                                MatrixView dst) {
+void CpuOps::reorder_chunks(ConstMatrixView src, std::span<const std::int32_t> order,
+                            MatrixView dst) {
   const auto chunks = static_cast<std::int64_t>(order.size());
   check_matrix(src, src.rows, src.cols, "reorder_chunks", "src");
   check_matrix(dst, src.rows, src.cols, "reorder_chunks", "dst");
@@ -53,9 +53,9 @@ void CpuBackend::reorder_chunks(ConstMatrixView src, std::span<const std::int32_
   }
   const std::int64_t chunk_size = src.size() / chunks;
   for (std::int64_t i = 0; i < chunks; ++i) {
-    copy_on_device(dst.as<float>() + order[static_cast<std::size_t>(i)] * chunk_size,
-                   src.as<float>() + i * chunk_size,
-                   static_cast<std::size_t>(chunk_size) * sizeof(float), compute_stream());
+    parallel_copy(threads_, dst.as<float>() + order[static_cast<std::size_t>(i)] * chunk_size,
+                  src.as<float>() + i * chunk_size,
+                  static_cast<std::size_t>(chunk_size) * sizeof(float));
   }
 }
 

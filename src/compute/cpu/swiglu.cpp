@@ -1,10 +1,10 @@
 #include "compute/cpu/checks.h"
-#include "compute/cpu/cpu_backend.h"
+#include "compute/cpu/cpu_ops.h"
 #include "compute/cpu/parallel.h"
 
 namespace longhaul::cpu {
 
-void CpuBackend::swiglu_forward(ConstMatrixView gate_up, MatrixView act) {
+void CpuOps::swiglu_forward(ConstMatrixView gate_up, MatrixView act) {
   check_matrix(gate_up, act.rows, 2 * act.cols, "swiglu_forward", "gate_up");
   check_matrix(act, act.rows, act.cols, "swiglu_forward", "act");
   parallel_rows(threads_, act.rows, gate_up.cols, [&](std::int64_t begin, std::int64_t end) {
@@ -15,7 +15,7 @@ void CpuBackend::swiglu_forward(ConstMatrixView gate_up, MatrixView act) {
   });
 }
 
-void CpuBackend::swiglu_backward(MatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) {
+void CpuOps::swiglu_backward(MatrixView dact, ConstMatrixView gate_up, MatrixView dgate_up) {
   check_matrix(dact, dact.rows, dact.cols, "swiglu_backward", "dact");
   check_matrix(gate_up, dact.rows, 2 * dact.cols, "swiglu_backward", "gate_up");
   check_matrix(dgate_up, dact.rows, 2 * dact.cols, "swiglu_backward", "dgate_up");

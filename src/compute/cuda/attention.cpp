@@ -1,4 +1,4 @@
-#include "compute/cuda/cuda_backend.h"
+#include "compute/cuda/cuda_ops.h"
 #include "kernels/support/view_checks.cuh"
 
 namespace longhaul::cuda {
@@ -28,28 +28,23 @@ void check_attention(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
 
 }  // namespace
 
-std::size_t CudaBackend::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                         const AttentionHeads& heads) const {
-  return attention_->workspace_bytes(max_tokens, max_keys, heads);
+void CudaOps::set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) {
+  attention_->set_workspace(shape, data, bytes);
 }
 
-void CudaBackend::set_workspace(void* data, std::size_t bytes) {
-  attention_->set_workspace(data, bytes);
-}
-
-void CudaBackend::attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
-                                    std::span<const AttentionSegment> segments,
-                                    const AttentionHeads& heads, MatrixView o, float* lse) {
+void CudaOps::attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                                std::span<const AttentionSegment> segments,
+                                const AttentionHeads& heads, MatrixView o, float* lse) {
   check_attention(q, k, v, segments, heads);
   check_view(o, DType::bf16, q.rows, q.cols, kOp, "o");
-  attention_->forward(q, k, v, segments, heads, o, lse, stream_.get());
+  attention_->forward(q, k, v, segments, heads, o, lse, stream_);
 }
 
-void CudaBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
-                                     ConstMatrixView o, const float* lse, ConstMatrixView d_o,
-                                     std::span<const AttentionSegment> segments,
-                                     const AttentionHeads& heads, MatrixView dq, MatrixView dk,
-                                     MatrixView dv, AccumulateMode write_dkv) {
+void CudaOps::attention_backward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                                 ConstMatrixView o, const float* lse, ConstMatrixView d_o,
+                                 std::span<const AttentionSegment> segments,
+                                 const AttentionHeads& heads, MatrixView dq, MatrixView dk,
+                                 MatrixView dv, AccumulateMode write_dkv) {
   check_attention(q, k, v, segments, heads);
   check_view(o, DType::bf16, q.rows, q.cols, kOp, "o");
   check_view(d_o, DType::bf16, q.rows, q.cols, kOp, "d_o");
@@ -57,7 +52,7 @@ void CudaBackend::attention_backward(ConstMatrixView q, ConstMatrixView k, Const
   const DType dkv_type = write_dkv == AccumulateMode::accumulate ? DType::f32 : DType::bf16;
   check_view(dk, dkv_type, k.rows, k.cols, kOp, "dk");
   check_view(dv, dkv_type, k.rows, k.cols, kOp, "dv");
-  attention_->backward(q, k, v, o, lse, d_o, segments, heads, dq, dk, dv, write_dkv, stream_.get());
+  attention_->backward(q, k, v, o, lse, d_o, segments, heads, dq, dk, dv, write_dkv, stream_);
 }
 
 }  // namespace longhaul::cuda

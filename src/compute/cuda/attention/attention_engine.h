@@ -6,11 +6,11 @@
 #include <span>
 #include <string>
 
-#include "compute/backend.h"
+#include "compute/ops.h"
 
 namespace longhaul::cuda {
 
-/// One way to compute attention on the GPU; the contract of the two ops is Backend's.
+/// One way to compute attention on the GPU; the contract of the two ops is Ops'.
 class AttentionEngine {
  public:
   AttentionEngine() = default;
@@ -20,11 +20,9 @@ class AttentionEngine {
 
   /// "cuDNN 9.19", "own kernel".
   [[nodiscard]] virtual std::string name() const = 0;
-  /// Upper bound of the workspace for up to max_tokens queries and max_keys keys.
-  [[nodiscard]] virtual std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                                    const AttentionHeads& heads) const = 0;
-  /// Device memory that only this engine writes to, until the next call.
-  virtual void set_workspace(void* data, std::size_t bytes) = 0;
+  /// Device memory that only this engine writes to, until the next call; as large as the device
+  /// model says for `shape`.
+  virtual void set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) = 0;
 
   virtual void forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                        std::span<const AttentionSegment> segments, const AttentionHeads& heads,

@@ -2,14 +2,10 @@
 
 #include <algorithm>
 
-#include "core/arena.h"
+#include "compute/cuda/attention/flash_workspace.h"
 
 namespace longhaul::cuda {
 namespace {
-
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
-}
 
 /// What the calls of both directions have in common.
 template <typename Call>
@@ -32,20 +28,14 @@ bool same(const AttentionSegment& a, const AttentionSegment& b) {
 
 }  // namespace
 
-std::size_t FlashEngine::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                         const AttentionHeads& heads) const {
-  return aligned(kernels::flash_attention_metadata_bytes(max_tokens, max_keys, max_tokens)) +
-         aligned(kernels::flash_attention_workspace_bytes(max_tokens, max_keys, heads));
-}
-
-void FlashEngine::set_workspace(void* data, std::size_t bytes) {
+void FlashEngine::set_workspace(const WorkspaceShape& /*shape*/, void* data, std::size_t bytes) {
   workspace_ = static_cast<std::byte*>(data);
   workspace_bytes_ = bytes;
   plan_on_device_ = false;
 }
 
 std::size_t FlashEngine::plan_bytes() const {
-  return aligned(plan_.metadata.size() * sizeof(std::int32_t));
+  return flash_aligned(plan_.metadata.size() * sizeof(std::int32_t));
 }
 
 const std::int32_t* FlashEngine::device_plan(std::span<const AttentionSegment> segments,

@@ -14,9 +14,7 @@ class FlashEngine final : public AttentionEngine {
   FlashEngine() = default;
 
   [[nodiscard]] std::string name() const override { return "own kernel"; }
-  [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                            const AttentionHeads& heads) const override;
-  void set_workspace(void* data, std::size_t bytes) override;
+  void set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) override;
   void forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                std::span<const AttentionSegment> segments, const AttentionHeads& heads,
                MatrixView o, float* lse, cudaStream_t stream) override;

@@ -38,13 +38,8 @@ using cudnn::Step;
 using kernels::MovedRows;
 using kernels::RowsOp;
 
-/// Tables of one direction on the device: a few hundred documents a micro-batch need a tenth.
-constexpr std::size_t kRegionBytes = std::size_t{256} << 10;
 /// cuDNN before this left parts of its backward workspace on Hopper unset and read them.
 constexpr std::size_t kInitialisesWorkspace = 91800;
-
-/// Workspace that is not worth doing without.
-constexpr std::size_t kSpareBytes = std::size_t{64} << 20;
 
 bool same(std::span<const AttentionSegment> a, std::span<const AttentionSegment> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -92,9 +87,7 @@ class CudnnAttention::Impl {
   explicit Impl(const Options& options) : options_(options) {}
 
   std::string problem(const AttentionHeads& heads);
-  std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                              const AttentionHeads& heads);
-  void set_workspace(void* data, std::size_t bytes);
+  void set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes);
   void forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                std::span<const AttentionSegment> segments, const AttentionHeads& heads,
                MatrixView o, float* lse, std::int64_t lse_stride, cudaStream_t stream);
@@ -123,9 +116,7 @@ class CudnnAttention::Impl {
   cudnn::PlanCache plans_;
   Statistics statistics_;
   std::map<std::tuple<int, int, int, float>, std::string> problems_;
-  // What workspace_bytes() was last asked for.
-  std::int64_t planned_tokens_ = 0;
-  std::int64_t planned_keys_ = 0;
+  WorkspaceShape planned_;  // what the workspace is for
 
   std::byte* workspace_ = nullptr;
   std::size_t workspace_bytes_ = 0;
@@ -221,37 +212,26 @@ std::string CudnnAttention::Impl::problem(const AttentionHeads& heads) {
   return problem;
 }
 
-std::size_t CudnnAttention::Impl::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                                  const AttentionHeads& heads) {
-  planned_tokens_ = std::max<std::int64_t>(max_tokens, 1);
-  planned_keys_ = std::max<std::int64_t>(max_keys, 1);
-  BackwardSizes sizes = backward_sizes(planned_tokens_, planned_keys_, heads, Operands::in_place,
-                                       options_.backward_bytes);
-  // Room for copies where it is little: then rows may have any stride. Large runs have rows that
-  // can be used in place.
-  BackwardSizes copied = sizes;
-  copied.operands = Operands::copied;
-  if (backward_bytes(copied, heads) <= backward_bytes(sizes, heads) + kSpareBytes) sizes = copied;
-  return persistent_bytes() + backward_bytes(sizes, heads);  // the forward pass needs less
-}
-
-void CudnnAttention::Impl::set_workspace(void* data, std::size_t bytes) {
+void CudnnAttention::Impl::set_workspace(const WorkspaceShape& shape, void* data,
+                                         std::size_t bytes) {
+  planned_ = shape;
   LONGHAUL_CHECK(reinterpret_cast<std::uintptr_t>(data) % Arena::kAlignment == 0,
                  "attention workspace at {}, not a multiple of {}", data, Arena::kAlignment);
   workspace_ = static_cast<std::byte*>(data);
   workspace_bytes_ = bytes;
   last_forward_.region = workspace_;
-  last_backward_.region = workspace_ == nullptr ? nullptr : workspace_ + kRegionBytes;
+  last_backward_.region = workspace_ == nullptr ? nullptr : workspace_ + cudnn::kRegionBytes;
   last_forward_.resident = SIZE_MAX;
   last_backward_.resident = SIZE_MAX;
   if (data != nullptr && ring_ == nullptr) ring_ = std::make_unique<cuda::PinnedRing>();
 }
 
 Arena CudnnAttention::Impl::scratch_arena() const {
-  LONGHAUL_CHECK(workspace_bytes_ > persistent_bytes(),
-                 "attention has a workspace of {} bytes; workspace_bytes() says how much it needs",
-                 workspace_bytes_);
-  return {workspace_ + persistent_bytes(), workspace_bytes_ - persistent_bytes()};
+  LONGHAUL_CHECK(
+      workspace_bytes_ > cudnn::kPersistentBytes,
+      "attention has a workspace of {} bytes; cudnn::workspace_bytes() says how much it needs",
+      workspace_bytes_);
+  return {workspace_ + cudnn::kPersistentBytes, workspace_bytes_ - cudnn::kPersistentBytes};
 }
 
 /// What was planned when this call fits into it, so that all calls share plans; else sizes near the
@@ -259,7 +239,8 @@ Arena CudnnAttention::Impl::scratch_arena() const {
 BackwardSizes CudnnAttention::Impl::sizes_of_call(std::int64_t tokens, std::int64_t keys,
                                                   const AttentionHeads& heads,
                                                   Operands operands) const {
-  const std::size_t available = workspace_bytes_ - std::min(workspace_bytes_, persistent_bytes());
+  const std::size_t available =
+      workspace_bytes_ - std::min(workspace_bytes_, cudnn::kPersistentBytes);
   const auto fits = [&](const BackwardSizes& sizes) {
     return backward_bytes(sizes, heads) <= available;
   };
@@ -269,8 +250,8 @@ BackwardSizes CudnnAttention::Impl::sizes_of_call(std::int64_t tokens, std::int6
     if (operands == Operands::copied) sizes.operands = operands;
     return sizes;
   };
-  if (tokens <= planned_tokens_ && keys <= planned_keys_) {
-    const BackwardSizes sizes = planned(planned_tokens_, planned_keys_);
+  if (tokens <= planned_.max_tokens && keys <= planned_.max_keys) {
+    const BackwardSizes sizes = planned(planned_.max_tokens, planned_.max_keys);
     if (fits(sizes)) return sizes;
   }
   BackwardSizes sizes = planned(cudnn::rounded_rows(tokens), cudnn::rounded_rows(keys));
@@ -280,7 +261,7 @@ BackwardSizes CudnnAttention::Impl::sizes_of_call(std::int64_t tokens, std::int6
                  "attention backward of {} queries and {} keys, {} heads on {}, needs a workspace "
                  "of {} bytes beside {} for tables{}; {} were given",
                  tokens, keys, heads.num_q_heads, heads.num_kv_heads, backward_bytes(sizes, heads),
-                 persistent_bytes(),
+                 cudnn::kPersistentBytes,
                  operands == Operands::copied ? ", because its rows are not contiguous" : "",
                  workspace_bytes_);
   return sizes;
@@ -299,7 +280,7 @@ LastProgram& CudnnAttention::Impl::program_for(LastProgram& last,
       .empty_block_seconds =
           is_forward ? options_.forward_empty_block_seconds : options_.backward_empty_block_seconds,
       .padding = options_.padding};
-  last.program = cudnn::make_program(segments, base, rules, kRegionBytes);
+  last.program = cudnn::make_program(segments, base, rules, cudnn::kRegionBytes);
   last.plans.clear();
   for (const Step& step : last.program.steps) last.plans.push_back(&plan(step.shape, stream));
   last.segments.assign(segments.begin(), segments.end());
@@ -369,7 +350,7 @@ void CudnnAttention::Impl::forward(ConstMatrixView q, ConstMatrixView k, ConstMa
     copy_rows(q, q_copy, program.q_ranges, stream);
     tensors.tensors[cudnn::kQ] = q_copy.data;
   }
-  const std::size_t left = workspace_bytes_ - persistent_bytes() - arena.used();
+  const std::size_t left = workspace_bytes_ - cudnn::kPersistentBytes - arena.used();
   auto* const rest = static_cast<std::byte*>(arena.allocate(0, "attention.plan"));
   for (const Pass& pass : program.passes) run_pass(last, pass, tensors, rest, left, stream);
   if (!in_place) copy_rows(o_copy, o, program.q_ranges, stream);
@@ -400,7 +381,7 @@ void CudnnAttention::Impl::backward(ConstMatrixView q, ConstMatrixView k, ConstM
   const bool in_place = sizes.operands == Operands::in_place;
   Arena arena = scratch_arena();
   const BackwardScratch scratch =
-      backward_scratch(sizes, heads, arena, workspace_bytes_ - persistent_bytes());
+      backward_scratch(sizes, heads, arena, workspace_bytes_ - cudnn::kPersistentBytes);
   PlanShape base = backward_shape(sizes, heads);
   if (in_place) base = with_strides(base, q.stride, k.stride, v.stride, o.stride);
   LastProgram& last = program_for(last_backward_, segments, base, stream);
@@ -487,14 +468,9 @@ bool CudnnAttention::accepts(const ConstMatrixView& view) {
          view.stride * 2 % 16 == 0;
 }
 
-std::size_t CudnnAttention::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                            const AttentionHeads& heads) const {
-  return impl_->workspace_bytes(max_tokens, max_keys, heads);
+void CudnnAttention::set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) {
+  impl_->set_workspace(shape, data, bytes);
 }
-void CudnnAttention::set_workspace(void* data, std::size_t bytes) {
-  impl_->set_workspace(data, bytes);
-}
-std::size_t CudnnAttention::persistent_bytes() { return 2 * kRegionBytes; }
 
 void CudnnAttention::forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                              std::span<const AttentionSegment> segments,

@@ -10,12 +10,13 @@
 #include <span>
 #include <string>
 
-#include "compute/backend.h"
 #include "compute/cuda/cudnn/cudnn_groups.h"
+#include "compute/cuda/cudnn/cudnn_workspace.h"
+#include "compute/ops.h"
 
 namespace longhaul {
 
-/// Attention over segments, BF16, by the contract of Backend::attention_forward and _backward.
+/// Attention over segments, BF16, by the contract of Ops::attention_forward and _backward.
 ///
 /// Forward is one bottom-right causal call for each group of segments of similar length. Backward
 /// is a top-left causal call for the diagonal squares and, where keys lie before a segment's
@@ -32,7 +33,7 @@ class CudnnAttention {
  public:
   struct Options {
     /// The backward pass works on fewer heads at a time when all at once would need more than this.
-    std::size_t backward_bytes = std::size_t{1} << 30;
+    std::size_t backward_bytes = cudnn::kBackwardBytes;
     cudnn::BatchPadding padding = cudnn::BatchPadding::empty_segments;
     /// Estimates that decide which length classes share a call; see GroupingRules.
     double forward_call_seconds = 10e-6;
@@ -59,16 +60,11 @@ class CudnnAttention {
   /// q, k, v, o and d_o; the gradients may lie anywhere.
   [[nodiscard]] static bool accepts(const ConstMatrixView& view);
 
-  /// Bytes of workspace for up to max_tokens queries and max_keys keys: an upper bound, computed
-  /// without cuDNN and without a device. Calls up to the sizes last asked for share their plans,
-  /// whatever their exact sizes are.
-  [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                            const AttentionHeads& heads) const;
-  /// Device memory, aligned to 256 bytes. Its first persistent_bytes() hold the tables of the last
-  /// segments and must not be written by anyone else until the next set_workspace(); the rest is
-  /// free for others between calls.
-  void set_workspace(void* data, std::size_t bytes);
-  [[nodiscard]] static std::size_t persistent_bytes();
+  /// Device memory of cudnn::workspace_bytes(shape), aligned to 256 bytes. Its first
+  /// cudnn::kPersistentBytes hold the tables of the last segments and must not be written by anyone
+  /// else until the next set_workspace(); the rest is free for others between calls. Calls up to
+  /// `shape` share their plans, whatever their exact sizes are.
+  void set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes);
 
   /// q [Tq, heads * D], k, v [Tkv, kv_heads * D] -> o [Tq, heads * D], lse [heads, Tq] fp32, heads
   /// lse_stride elements apart; rows outside every segment are not written.

@@ -2,15 +2,9 @@
 
 #include <algorithm>
 
+#include "compute/cuda/cudnn/cudnn_workspace.h"
+
 namespace longhaul::cuda {
-namespace {
-
-/// The head sizes of the models that matter for speed. cuDNN 9.19 accepts heads of 16 and ends with
-/// an illegal instruction; what is not proven here is left to our own kernel.
-bool knows(const AttentionHeads& heads) { return heads.head_dim == 64 || heads.head_dim == 128; }
-
-}  // namespace
-
 std::string cudnn_problem() { return CudnnAttention::library_problem(); }
 
 std::string CudnnEngine::name() const {
@@ -19,29 +13,22 @@ std::string CudnnEngine::name() const {
 
 bool CudnnEngine::takes(const AttentionHeads& heads,
                         std::initializer_list<ConstMatrixView> views) const {
-  return knows(heads) && cudnn_.problem(heads).empty() &&
+  return cudnn::knows(heads) && cudnn_.problem(heads).empty() &&
          std::all_of(views.begin(), views.end(), CudnnAttention::accepts);
 }
 
 FlashEngine& CudnnEngine::flash() {
-  const std::size_t kept = std::min(CudnnAttention::persistent_bytes(), workspace_bytes_);
+  const std::size_t kept = std::min(cudnn::kPersistentBytes, workspace_bytes_);
   // cuDNN has written there since: nothing of an earlier call can be used.
-  flash_.set_workspace(workspace_ + kept, workspace_bytes_ - kept);
+  flash_.set_workspace(shape_, workspace_ + kept, workspace_bytes_ - kept);
   return flash_;
 }
 
-std::size_t CudnnEngine::workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                         const AttentionHeads& heads) const {
-  const std::size_t own =
-      CudnnAttention::persistent_bytes() + flash_.workspace_bytes(max_tokens, max_keys, heads);
-  if (!knows(heads) || !cudnn_.problem(heads).empty()) return own;
-  return std::max(own, cudnn_.workspace_bytes(max_tokens, max_keys, heads));
-}
-
-void CudnnEngine::set_workspace(void* data, std::size_t bytes) {
+void CudnnEngine::set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) {
   workspace_ = static_cast<std::byte*>(data);
   workspace_bytes_ = bytes;
-  cudnn_.set_workspace(data, bytes);
+  shape_ = shape;
+  cudnn_.set_workspace(shape, data, bytes);
 }
 
 void CudnnEngine::forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,

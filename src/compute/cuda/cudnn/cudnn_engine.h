@@ -19,9 +19,7 @@ class CudnnEngine final : public AttentionEngine {
   CudnnEngine() = default;
 
   [[nodiscard]] std::string name() const override;
-  [[nodiscard]] std::size_t workspace_bytes(std::int64_t max_tokens, std::int64_t max_keys,
-                                            const AttentionHeads& heads) const override;
-  void set_workspace(void* data, std::size_t bytes) override;
+  void set_workspace(const WorkspaceShape& shape, void* data, std::size_t bytes) override;
   void forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                std::span<const AttentionSegment> segments, const AttentionHeads& heads,
                MatrixView o, float* lse, cudaStream_t stream) override;
@@ -38,6 +36,7 @@ class CudnnEngine final : public AttentionEngine {
 
   CudnnAttention cudnn_;
   FlashEngine flash_;
+  WorkspaceShape shape_;
   std::byte* workspace_ = nullptr;
   std::size_t workspace_bytes_ = 0;
 };

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "compute/cuda/cuda_backend.h"
+#include "compute/cuda/device/cuda_device.h"
 #include "core/arena.h"
 
 namespace longhaul::cuda {
@@ -19,7 +19,7 @@ DeviceMemory device_memory() {
 
 }  // namespace
 
-void* CudaBackend::allocate(std::size_t bytes) {
+void* CudaDevice::allocate(std::size_t bytes) {
   void* data = nullptr;
   const cudaError_t code = cudaMalloc(&data, std::max(bytes, Arena::kAlignment));
   if (code == cudaErrorMemoryAllocation) {
@@ -30,16 +30,16 @@ void* CudaBackend::allocate(std::size_t bytes) {
         "on this GPU (nvidia-smi lists them), or use a smaller --micro_bs or --max_length, "
         "--recompute_granularity full, or more ranks with a larger --tensor_model_parallel_size or "
         "--context_parallel_size",
-        device_.name, bytes, memory.free, memory.total);
+        info_.name, bytes, memory.free, memory.total);
   }
   LONGHAUL_CUDA_CHECK(code, "allocating device memory");
   return data;
 }
 
-void CudaBackend::deallocate(void* data) noexcept { cudaFree(data); }
+void CudaDevice::deallocate(void* data) noexcept { cudaFree(data); }
 
-void* CudaBackend::allocate_host(std::size_t bytes) {
-  void* const data = locked_memory_.allocate(std::max(bytes, Arena::kAlignment));
+void* CudaDevice::allocate_host(std::size_t bytes) {
+  void* const data = pinned_memory_.allocate(std::max(bytes, Arena::kAlignment));
   if (data == nullptr) {
     user_error(
         "{} bytes of page-locked host memory were asked for and could not be had; this host has "
@@ -49,34 +49,34 @@ void* CudaBackend::allocate_host(std::size_t bytes) {
   return data;
 }
 
-void CudaBackend::deallocate_host(void* data) noexcept { locked_memory_.deallocate(data); }
+void CudaDevice::deallocate_host(void* data) noexcept { pinned_memory_.deallocate(data); }
 
-std::size_t CudaBackend::memory_used() const {
+std::size_t CudaDevice::memory_used() const {
   const DeviceMemory memory = device_memory();
   return memory.total - memory.free;
 }
 
-std::size_t CudaBackend::memory_free() const { return device_memory().free; }
+std::size_t CudaDevice::memory_free() const { return device_memory().free; }
 
-void CudaBackend::copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) {
+void CudaDevice::copy_to_device(void* device, const void* host, std::size_t bytes, Stream stream) {
   if (bytes == 0) return;
   LONGHAUL_CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, native(stream)),
                       "copying to the device");
 }
 
-void CudaBackend::copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) {
+void CudaDevice::copy_to_host(void* host, const void* device, std::size_t bytes, Stream stream) {
   if (bytes == 0) return;
   LONGHAUL_CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, native(stream)),
                       "copying to the host");
 }
 
-void CudaBackend::copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream) {
+void CudaDevice::copy_on_device(void* to, const void* from, std::size_t bytes, Stream stream) {
   if (bytes == 0) return;
   LONGHAUL_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, native(stream)),
                       "copying on the device");
 }
 
-void CudaBackend::fill_zero(void* data, std::size_t bytes, Stream stream) {
+void CudaDevice::fill_zero(void* data, std::size_t bytes, Stream stream) {
   if (bytes == 0) return;
   LONGHAUL_CUDA_CHECK(cudaMemsetAsync(data, 0, bytes, native(stream)), "clearing device memory");
 }

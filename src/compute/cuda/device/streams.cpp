@@ -1,7 +1,7 @@
 #include <chrono>
 #include <thread>
 
-#include "compute/cuda/cuda_backend.h"
+#include "compute/cuda/device/cuda_device.h"
 
 namespace longhaul::cuda {
 namespace {
@@ -31,7 +31,7 @@ void wait_until(const Query& query, const std::function<void(double)>& poll,
 
 }  // namespace
 
-Stream CudaBackend::create_stream(const char* /*name*/) {
+Stream CudaDevice::create_stream(const char* /*name*/) {
   // Communication and copies are short and others wait for them: they go first.
   int lowest = 0;
   int highest = 0;
@@ -39,17 +39,17 @@ Stream CudaBackend::create_stream(const char* /*name*/) {
   return {streams_.emplace_back(highest).get()};
 }
 
-Event CudaBackend::create_event() { return {events_.emplace_back().get()}; }
+Event CudaDevice::create_event() { return {events_.emplace_back().get()}; }
 
-void CudaBackend::record(Event event, Stream stream) {
+void CudaDevice::record(Event event, Stream stream) {
   LONGHAUL_CUDA_CHECK(cudaEventRecord(native(event), native(stream)), "recording an event");
 }
 
-void CudaBackend::wait(Stream stream, Event event) {
+void CudaDevice::wait(Stream stream, Event event) {
   LONGHAUL_CUDA_CHECK(cudaStreamWaitEvent(native(stream), native(event)), "waiting for an event");
 }
 
-void CudaBackend::synchronize(Stream stream) {
+void CudaDevice::synchronize(Stream stream) {
   if (!poll_) {
     LONGHAUL_CUDA_CHECK(cudaStreamSynchronize(native(stream)), "waiting for the device");
     return;
@@ -57,7 +57,7 @@ void CudaBackend::synchronize(Stream stream) {
   wait_until([&] { return cudaStreamQuery(native(stream)); }, poll_, done_);
 }
 
-void CudaBackend::synchronize(Event event) {
+void CudaDevice::synchronize(Event event) {
   if (!poll_) {
     LONGHAUL_CUDA_CHECK(cudaEventSynchronize(native(event)), "waiting for the device");
     return;
@@ -65,7 +65,7 @@ void CudaBackend::synchronize(Event event) {
   wait_until([&] { return cudaEventQuery(native(event)); }, poll_, done_);
 }
 
-double CudaBackend::seconds_between(Event from, Event to) const {
+double CudaDevice::seconds_between(Event from, Event to) const {
   float milliseconds = 0.0F;
   LONGHAUL_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, native(from), native(to)),
                       "reading the time between events");

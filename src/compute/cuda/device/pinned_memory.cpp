@@ -1,4 +1,4 @@
-#include "compute/cuda/device/locked_memory.h"
+#include "compute/cuda/device/pinned_memory.h"
 
 #include <cuda_runtime_api.h>
 #include <sys/mman.h>
@@ -35,11 +35,11 @@ void touch(std::byte* data, std::size_t bytes) {
 
 }  // namespace
 
-LockedMemory::~LockedMemory() {
+PinnedMemory::~PinnedMemory() {
   while (!blocks_.empty()) deallocate(blocks_.begin()->first);
 }
 
-void* LockedMemory::allocate(std::size_t bytes) {
+void* PinnedMemory::allocate(std::size_t bytes) {
   // Linux promises more memory than there is; who touches it then is killed without a word.
   const std::size_t available = available_host_memory();  // 0: unknown
   if (available > 0 && bytes > available) return nullptr;
@@ -59,7 +59,7 @@ void* LockedMemory::allocate(std::size_t bytes) {
   return data;
 }
 
-void LockedMemory::deallocate(void* data) noexcept {
+void PinnedMemory::deallocate(void* data) noexcept {
   const auto block = blocks_.find(data);
   if (block == blocks_.end()) return;
   cudaHostUnregister(data);
