@@ -23,7 +23,7 @@ struct GemmOptions {
 /// model calls them (biases, residual connections and additions included). A row a product; results
 /// `tflops_mean` (of the rows) and `tflops_weighted` (FLOP over time of all products that a step
 /// with these tokens runs).
-void bench_gemm(Backend& backend, const ModelConfig& config, const LocalSizes& sizes,
+void bench_gemm(Backend& backend, const ModelConfig& config, const ProcessGrid& grid,
                 const GemmOptions& options, Report& report);
 
 }  // namespace longhaul::bench

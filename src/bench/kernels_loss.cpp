@@ -13,7 +13,7 @@ void rows_of_the_head(KernelSuite& suite, std::int64_t rows) {
     Tensor all, some, index;
   };
   Ops& ops = *suite.backend.ops;
-  const std::int64_t tokens = suite.tokens.local;
+  const std::int64_t tokens = suite.tokens.cp_local;
   const std::int64_t cols = suite.sizes.hidden;
   const auto make = [&] {
     Set s{suite.activation(tokens, cols), suite.activation(rows, cols), {}};
@@ -106,7 +106,7 @@ void cross_entropy(KernelSuite& suite, std::int64_t rows) {
 }
 
 void weighted_sum(KernelSuite& suite) {
-  const std::int64_t rows = suite.tokens.local;
+  const std::int64_t rows = suite.tokens.cp_local;
   suite.measure(
       "weighted_sum", shape_text(rows, 1),
       [&] {
@@ -130,7 +130,7 @@ void weighted_sum(KernelSuite& suite) {
 }  // namespace
 
 void bench_loss(KernelSuite& suite) {
-  const std::int64_t rows = LossHead::chunk_rows(suite.sizes, suite.dtype, suite.tokens.local);
+  const std::int64_t rows = LossHead::chunk_rows(suite.sizes, suite.dtype, suite.tokens.cp_local);
   rows_of_the_head(suite, rows);
   cross_entropy(suite, rows);
   weighted_sum(suite);

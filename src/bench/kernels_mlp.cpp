@@ -12,7 +12,7 @@ void swiglu(KernelSuite& suite) {
     Tensor gate_up, act, d_gate_up;
   };
   Ops& ops = *suite.backend.ops;
-  const std::int64_t rows = suite.tokens.local;
+  const std::int64_t rows = suite.tokens.cp_local;
   const std::int64_t ffn = suite.sizes.ffn;
   suite.measure(
       "swiglu_forward", shape_text(rows, ffn),
@@ -49,7 +49,7 @@ void embedding(KernelSuite& suite) {
   };
   Ops& ops = *suite.backend.ops;
   const LocalSizes& sizes = suite.sizes;
-  const std::int64_t tokens = suite.tokens.local;
+  const std::int64_t tokens = suite.tokens.cp_local;
   const auto vocabulary = static_cast<std::int64_t>(sizes.vocab_rows) * sizes.tp;
   const auto make = [&] {
     Set s;
@@ -98,19 +98,19 @@ void sums(KernelSuite& suite) {
   Ops& ops = *suite.backend.ops;
   const LocalSizes& sizes = suite.sizes;
   suite.measure(
-      "add", shape_text(suite.tokens.sharded, sizes.hidden),
+      "add", shape_text(suite.tokens.sp, sizes.hidden),
       [&] {
-        return Set{suite.activation(suite.tokens.sharded, sizes.hidden),
-                   suite.activation(suite.tokens.sharded, sizes.hidden)};
+        return Set{suite.activation(suite.tokens.sp, sizes.hidden),
+                   suite.activation(suite.tokens.sp, sizes.hidden)};
       },
       [](const Set& s) {
         return moved({s.x.view, s.y.view, s.y.view});
       },
       [&](const Set& s) { ops.add(s.x.view, s.y.view); });
   suite.measure(
-      "bias_backward", shape_text(suite.tokens.local, sizes.q_cols),
+      "bias_backward", shape_text(suite.tokens.cp_local, sizes.q_cols),
       [&] {
-        return Set{suite.activation(suite.tokens.local, sizes.q_cols),
+        return Set{suite.activation(suite.tokens.cp_local, sizes.q_cols),
                    suite.floats(1, sizes.q_cols)};
       },
       [](const Set& s) {
@@ -127,7 +127,7 @@ void reorder(KernelSuite& suite) {
   };
   const std::vector<std::int32_t> order = chunk_order(kContextParallel);
   const auto chunks = static_cast<std::int64_t>(order.size());
-  const std::int64_t rows = std::max<std::int64_t>(1, suite.tokens.local / chunks) * chunks;
+  const std::int64_t rows = std::max<std::int64_t>(1, suite.tokens.cp_local / chunks) * chunks;
   const std::int64_t cols = 2 * suite.sizes.kv_cols;
   suite.measure(
       "reorder_chunks", shape_text(rows, cols),

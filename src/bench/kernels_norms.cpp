@@ -12,7 +12,7 @@ void rms_norm(KernelSuite& suite) {
     Tensor x, weight, y, dy, dx, inv_rms, dweight;
   };
   Ops& ops = *suite.backend.ops;
-  const std::int64_t rows = suite.tokens.sharded;
+  const std::int64_t rows = suite.tokens.sp;
   const std::int64_t cols = suite.sizes.hidden;
   const std::string shape = shape_text(rows, cols);
   suite.measure(
@@ -78,7 +78,7 @@ class HeadOps {
         row_cols_(row_cols),
         name_(name) {
     const std::int64_t half = suite.sizes.heads.head_dim / 2;
-    for (std::int64_t position = 0; position < suite.tokens.local; ++position) {
+    for (std::int64_t position = 0; position < suite.tokens.cp_local; ++position) {
       for (std::int64_t i = 0; i < half; ++i) {
         const double angle =
             static_cast<double>(position) *
@@ -132,7 +132,7 @@ class HeadOps {
   }
 
   [[nodiscard]] HeadSet make() const {
-    const std::int64_t rows = suite_.tokens.local;
+    const std::int64_t rows = suite_.tokens.cp_local;
     const std::int64_t dim = suite_.sizes.heads.head_dim;
     HeadSet s;
     s.x_rows = suite_.activation(rows, row_cols_);
@@ -156,7 +156,7 @@ class HeadOps {
   template <typename Bytes, typename Call>
   void measure(const char* op, const Bytes& bytes, const Call& call) {
     suite_.measure(
-        fmt::format("{}, {}", op, name_), shape_text(suite_.tokens.local, cols_),
+        fmt::format("{}, {}", op, name_), shape_text(suite_.tokens.cp_local, cols_),
         [this] { return make(); }, bytes, call);
   }
 

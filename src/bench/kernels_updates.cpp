@@ -10,7 +10,7 @@ void conversions(KernelSuite& suite) {
     MatrixView from, to;
   };
   Ops& ops = *suite.backend.ops;
-  const std::int64_t rows = suite.tokens.local;
+  const std::int64_t rows = suite.tokens.cp_local;
   const std::int64_t cols = 2 * suite.sizes.kv_cols;
   const auto measure = [&](const char* name, DType from, DType to, std::int64_t used_cols) {
     suite.measure(

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "bench/report.h"
-#include "model/activations.h"
 #include "model/model_config.h"
 #include "model/parameter_table.h"
+#include "model/recomputation.h"
 #include "runtime/runtime.h"
 
 namespace longhaul::bench {

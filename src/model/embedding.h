@@ -10,11 +10,10 @@ class Embedding {
  public:
   explicit Embedding(const ModelContext& context);
 
-  /// batch.ids -> output [sharded, H], overwritten.
-  void forward(const DeviceBatch& batch, const LayerScratch& scratch, MatrixView output) const;
-  /// d_hidden [sharded, H]: gradient of the output.
-  void backward(const DeviceBatch& batch, const LayerScratch& scratch, ConstMatrixView d_hidden,
-                GradientSink& sink) const;
+  /// batch.ids -> output [sp, H], overwritten.
+  void forward(const WeightLease& weights, const DeviceBatch& batch, MatrixView output) const;
+  /// d_hidden [sp, H]: gradient of the output.
+  void backward(const DeviceBatch& batch, ConstMatrixView d_hidden, GradientSink& sink) const;
 
  private:
   const ModelContext& context_;

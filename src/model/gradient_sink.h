@@ -1,7 +1,8 @@
 #pragma once
 
-#include "compute/backend.h"
+#include "core/accumulate_mode.h"
 #include "core/matrix.h"
+#include "model/unit.h"
 
 namespace longhaul {
 
@@ -19,8 +20,8 @@ class GradientSink {
   /// first contribution has to overwrite. The caller must write all of it.
   virtual Destination destination(int parameter) = 0;
   /// The backward pass has issued the last contribution of this micro-batch to all parameters of
-  /// `layer`; -1 means those outside of layers.
-  virtual void complete(int layer) = 0;
+  /// `unit`. Units complete in backward order: the head, the layers from the last, the embedding.
+  virtual void complete(Unit unit) = 0;
 };
 
 }  // namespace longhaul

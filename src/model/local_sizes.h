@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "compute/backend.h"
+#include "core/attention_shape.h"
 #include "model/model_config.h"
 #include "model/parameter_table.h"
 
@@ -27,15 +27,15 @@ struct LocalSizes {
   LocalSizes(const ModelConfig& config, const ProcessGrid& grid, const ParameterTable& table);
 };
 
-/// Tokens of one micro-batch at the three granularities of sequence and context parallelism.
+/// Tokens of one micro-batch at the three granularities of context and sequence parallelism.
 struct TokenCounts {
-  std::int64_t stream = 0;   // T, of all CP ranks
-  std::int64_t local = 0;    // T / cp: attention, MLP
-  std::int64_t sharded = 0;  // T / (cp * tp): between them, and norms
+  std::int64_t global = 0;    // T, of all CP ranks: the stream that K and V are gathered to
+  std::int64_t cp_local = 0;  // T / cp: attention, MLP
+  std::int64_t sp = 0;        // T / (cp * tp): between them, and norms
 
   TokenCounts() = default;
   TokenCounts(std::int64_t stream_tokens, const LocalSizes& sizes)
-      : stream(stream_tokens), local(stream / sizes.cp), sharded(local / sizes.tp) {}
+      : global(stream_tokens), cp_local(global / sizes.cp), sp(cp_local / sizes.tp) {}
 };
 
 }  // namespace longhaul

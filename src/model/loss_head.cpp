@@ -15,44 +15,41 @@ std::int64_t LossHead::chunk_rows(const LocalSizes& sizes, DType dtype, std::int
   return std::clamp<std::int64_t>(kLogitsChunkBytes / (sizes.vocab_rows * width), 1, local_tokens);
 }
 
-LossHead::LossHead(const ModelContext& context, std::int64_t max_tokens, Arena& arena)
-    : context_(context), final_norm_(context.table.find(ParameterRole::final_norm)) {
+LossHead::LossHead(const ModelContext& context, ActivationArena arena)
+    : context_(context),
+      final_norm_(context.table.find(ParameterRole::final_norm, Unit::head())),
+      head_(context, Unit::head(), ParameterRole::lm_head) {
   const LocalSizes& sizes = context.sizes;
-  const int own_head = context.table.find(ParameterRole::lm_head);
-  head_ = own_head >= 0 ? own_head : context.table.find(ParameterRole::embedding);
-
-  const TokenCounts tokens(max_tokens, sizes);
-  const auto width = static_cast<std::int64_t>(size_of(context.dtype()));
-  chunk_rows_ = chunk_rows(sizes, context.dtype(), tokens.local);
-  const auto activation = [&](std::int64_t rows, std::int64_t cols, const char* label) {
-    return arena.allocate(static_cast<std::size_t>(rows * cols * width), label);
-  };
-  normed_ = activation(tokens.sharded, sizes.hidden, "final norm");
-  inv_rms_ = arena.allocate_array<float>(tokens.sharded, "final norm statistics");
-  rows_ = activation(chunk_rows_, sizes.hidden, "loss rows");
-  d_rows_ = activation(chunk_rows_, sizes.hidden, "loss row gradients");
-  logits_ = activation(chunk_rows_, sizes.vocab_rows, "logits");
-  partials_ = arena.allocate_array<float>(chunk_rows_ * kCrossEntropyPartials, "softmax partials");
-  all_partials_ = arena.allocate_array<float>(sizes.tp * chunk_rows_ * kCrossEntropyPartials,
-                                              "gathered softmax partials");
-  lse_ = arena.allocate_array<float>(chunk_rows_, "log-sum-exp of logits");
-  nll_ = arena.allocate_array<float>(tokens.local, "negative log-likelihoods");
+  const TokenCounts& tokens = arena.tokens;
+  chunk_rows_ = chunk_rows(sizes, context.dtype(), tokens.cp_local);
+  norm_out_ = arena.hidden("final norm");
+  inv_rms_ = arena.floats(tokens.sp, "final norm statistics");
+  rows_ = arena.matrix(chunk_rows_, sizes.hidden, "loss rows");
+  d_rows_ = arena.matrix(chunk_rows_, sizes.hidden, "loss row gradients");
+  logits_ = arena.matrix(chunk_rows_, sizes.vocab_rows, "logits");
+  partials_ = arena.floats(chunk_rows_ * kCrossEntropyPartials, "softmax partials");
+  all_partials_ =
+      arena.floats(sizes.tp * chunk_rows_ * kCrossEntropyPartials, "gathered softmax partials");
+  lse_ = arena.floats(chunk_rows_, "log-sum-exp of logits");
+  nll_ = arena.floats(tokens.cp_local, "negative log-likelihoods");
 }
 
-ConstMatrixView LossHead::norm_and_gather(const LayerScratch& s, ConstMatrixView hidden) const {
-  const MatrixView normed = context_.view(normed_, hidden.rows, hidden.cols);
-  context_.runtime.ops().rms_norm_forward(hidden, 1, context_.weights.data(final_norm_),
-                                          context_.sizes.epsilon, normed, inv_rms_);
-  return context_.exchange.gather(normed, s.gathered, "head.gather_hidden");
+ConstMatrixView LossHead::norm_and_gather(const WeightLease& weights,
+                                          ConstMatrixView hidden) const {
+  const MatrixView norm_out = context_.view(norm_out_, hidden.rows, hidden.cols);
+  context_.runtime.ops().rms_norm_forward(hidden, 1, weights.data(final_norm_),
+                                          context_.sizes.epsilon, norm_out, inv_rms_);
+  return context_.sp_comm.gather(norm_out, context_.scratch.gathered, "head.gather_hidden");
 }
 
-LossHead::Chunk LossHead::project(const DeviceBatch& batch, ConstMatrixView normed,
-                                  std::int64_t first, std::int64_t count) const {
+LossHead::Chunk LossHead::project(const WeightLease& weights, const DeviceBatch& batch,
+                                  ConstMatrixView norm_out, std::int64_t first,
+                                  std::int64_t count) const {
   Ops& ops = context_.runtime.ops();
-  const Chunk chunk{first, count, context_.view(rows_, count, normed.cols),
+  const Chunk chunk{first, count, context_.view(rows_, count, norm_out.cols),
                     context_.view(logits_, count, context_.sizes.vocab_rows)};
-  ops.gather_rows(normed, batch.loss_rows + first, chunk.rows);
-  ops.linear_forward(chunk.rows, context_.weights.matrix(head_), nullptr, {}, chunk.logits);
+  ops.gather_rows(norm_out, batch.loss_rows + first, chunk.rows);
+  head_.forward(weights, chunk.rows, chunk.logits);
   return chunk;
 }
 
@@ -73,21 +70,21 @@ void LossHead::compute_loss(const DeviceBatch& batch, const Chunk& chunk) const 
                             nll_ + chunk.first, lse_);
 }
 
-void LossHead::forward(const DeviceBatch& batch, const LayerScratch& s,
+void LossHead::forward(const WeightLease& weights, const DeviceBatch& batch,
                        ConstMatrixView hidden) const {
-  const ConstMatrixView normed = norm_and_gather(s, hidden);
+  const ConstMatrixView norm_out = norm_and_gather(weights, hidden);
   for (std::int64_t first = 0; first < batch.loss_row_count; first += chunk_rows_) {
     const std::int64_t count = std::min(chunk_rows_, batch.loss_row_count - first);
-    compute_loss(batch, project(batch, normed, first, count));
+    compute_loss(batch, project(weights, batch, norm_out, first, count));
   }
 }
 
-MatrixView LossHead::logits(const DeviceBatch& batch, const LayerScratch& s, ConstMatrixView hidden,
-                            std::int64_t first, std::int64_t count) const {
-  return project(batch, norm_and_gather(s, hidden), first, count).logits;
+MatrixView LossHead::logits(const WeightLease& weights, const DeviceBatch& batch,
+                            ConstMatrixView hidden, std::int64_t first, std::int64_t count) const {
+  return project(weights, batch, norm_and_gather(weights, hidden), first, count).logits;
 }
 
-void LossHead::forward_backward(const DeviceBatch& batch, const LayerScratch& s,
+void LossHead::forward_backward(const WeightLease& weights, const DeviceBatch& batch,
                                 ConstMatrixView hidden, MatrixView d_hidden,
                                 GradientSink& sink) const {
   const LocalSizes& sizes = context_.sizes;
@@ -96,25 +93,27 @@ void LossHead::forward_backward(const DeviceBatch& batch, const LayerScratch& s,
   Ops& ops = runtime.ops();
   const TokenCounts tokens(batch.stream_tokens, sizes);
 
-  const ConstMatrixView normed = norm_and_gather(s, hidden);
-  // With TP 1 the gradient of the normed hidden lies in d_normed, else summed from s.partial.
-  const MatrixView d_normed = context_.view(s.d_normed, tokens.sharded, sizes.hidden);
-  const MatrixView d_local = context_.exchange.summand(d_normed, s.partial, tokens.local);
+  const ConstMatrixView norm_out = norm_and_gather(weights, hidden);
+  // With TP 1 the gradient of the norm's output lies in d_norm_out, else it is summed from
+  // `partial`.
+  const HiddenScratch& shared = context_.scratch;
+  const MatrixView d_norm_out = context_.view(shared.d_norm_out, tokens.sp, sizes.hidden);
+  const MatrixView d_local =
+      context_.sp_comm.unreduced(d_norm_out, shared.partial, tokens.cp_local);
   device.fill_zero(d_local.data, d_local.bytes(), device.compute_stream());
   for (std::int64_t first = 0; first < batch.loss_row_count; first += chunk_rows_) {
     const std::int64_t count = std::min(chunk_rows_, batch.loss_row_count - first);
-    const Chunk chunk = project(batch, normed, first, count);
+    const Chunk chunk = project(weights, batch, norm_out, first, count);
     compute_loss(batch, chunk);
     ops.cross_entropy_backward(chunk.logits, sizes.vocab_valid, batch.targets + first,
                                sizes.vocab_begin, batch.target_weights + first, lse_);
     const MatrixView d_rows = context_.view(d_rows_, count, sizes.hidden);
-    ops.linear_backward_input(chunk.logits, context_.weights.matrix(head_), d_rows,
-                              AccumulateMode::overwrite);
-    accumulate_linear_gradient(context_, sink, chunk.logits, chunk.rows, head_, -1);
+    head_.backward_input(weights, chunk.logits, d_rows);
+    head_.backward_weight(chunk.logits, chunk.rows, sink);
     ops.scatter_rows(d_rows, batch.loss_rows + first, d_local);
   }
-  context_.exchange.reduce_scatter(d_local, d_normed, "head.reduce_d_hidden");
-  ops.rms_norm_backward(d_normed, hidden, 1, context_.weights.data(final_norm_), inv_rms_, d_hidden,
+  context_.sp_comm.reduce_scatter(d_local, d_norm_out, "head.reduce_d_hidden");
+  ops.rms_norm_backward(d_norm_out, hidden, 1, weights.data(final_norm_), inv_rms_, d_hidden,
                         AccumulateMode::overwrite, sink.gradient(final_norm_).as<float>());
 }
 

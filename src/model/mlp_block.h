@@ -1,31 +1,53 @@
 #pragma once
 
-#include "model/layer_context.h"
+#include "model/activation_arena.h"
+#include "model/linear.h"
+#include "model/recomputation.h"
 
 namespace longhaul {
 
-/// One layer's MLP half: x_out = x_mid + down(silu(gate(n)) * up(n)), n = norm(x_mid).
+/// Buffers of one MLP block, kept unless the layer recomputes.
+struct MlpBuffers {
+  void* norm_out = nullptr;  // [sp, H]
+  float* inv_rms = nullptr;  // [sp]
+  void* gate_up = nullptr;   // [cp_local, 2 ffn]
+
+  void allocate(ActivationArena& arena);
+};
+
+/// Working buffers that hold nothing between two blocks.
+struct MlpScratch {
+  void* act = nullptr;  // SwiGLU's output, or its gradient [cp_local, ffn]
+
+  explicit MlpScratch(ActivationArena arena)
+      : act(arena.matrix(arena.tokens.cp_local, arena.sizes.ffn, "SwiGLU output")) {}
+};
+
+/// One layer's MLP half: y = x + down(silu(gate(n)) * up(n)), n = norm(x).
 class MlpBlock {
  public:
-  MlpBlock(const ModelContext& context, int layer);
+  /// What `mode` does not keep lies in `shared`, which all layers use in turn.
+  MlpBlock(const ModelContext& context, Unit unit, Recompute mode, const MlpBuffers& shared,
+           const MlpScratch& scratch, ActivationArena arena);
 
-  /// Computes the norm and the gate and up projections: what the backward pass needs.
-  void project(const TokenCounts& tokens, const LayerActivations& activations,
-               const LayerScratch& scratch) const;
-  /// activations.middle [sharded, H] -> output [sharded, H], overwritten.
-  void forward(const TokenCounts& tokens, const LayerActivations& activations,
-               const LayerScratch& scratch, MatrixView output) const;
+  /// The norm and the gate and up projections of x [sp, H]: what the backward pass needs.
+  void project(const WeightLease& weights, const TokenCounts& tokens, ConstMatrixView x) const;
+  /// x [sp, H] -> y [sp, H], overwritten.
+  void forward(const WeightLease& weights, const TokenCounts& tokens, ConstMatrixView x,
+               MatrixView y) const;
 
-  /// d_hidden [sharded, H]: gradient of x_out on entry, of x_mid on return. Overwrites
-  /// activations.gate_up with its gradient.
-  void backward(const TokenCounts& tokens, const LayerActivations& activations,
-                const LayerScratch& scratch, MatrixView d_hidden, GradientSink& sink) const;
+  /// x [sp, H] as it was in the forward pass; d_hidden [sp, H]: gradient of y on entry, of x on
+  /// return. Overwrites gate and up with their gradients.
+  void backward(const WeightLease& weights, const TokenCounts& tokens, ConstMatrixView x,
+                MatrixView d_hidden, GradientSink& sink) const;
 
  private:
   const ModelContext& context_;
+  MlpBuffers buffers_;
+  const MlpScratch& scratch_;
   int norm_;
-  int gate_up_proj_;
-  int down_proj_;
+  Linear gate_up_proj_;
+  Linear down_proj_;
 };
 
 }  // namespace longhaul

@@ -89,11 +89,11 @@ ParameterTable::ParameterTable(const ModelConfig& config, const ProcessGrid& gri
     return static_cast<int>(found - tensors_.begin());
   };
   // One parameter out of the TP parts of the named tensors, stacked by rows.
-  const auto add_stacked = [&](ParameterRole role, int layer,
+  const auto add_stacked = [&](ParameterRole role, Unit unit,
                                const std::vector<std::string>& names) {
     Parameter parameter;
     parameter.role = role;
-    parameter.layer = layer;
+    parameter.unit = unit;
     for (const std::string& name : names) {
       const int index = index_of(name);
       const LogicalTensor& tensor = tensors_[static_cast<std::size_t>(index)];
@@ -120,42 +120,62 @@ ParameterTable::ParameterTable(const ModelConfig& config, const ProcessGrid& gri
     add(std::move(parameter));
   };
 
-  add_stacked(ParameterRole::embedding, -1, {"model.embed_tokens.weight"});
+  add_stacked(ParameterRole::embedding, Unit::embedding(), {"model.embed_tokens.weight"});
   for (int layer = 0; layer < config.num_layers; ++layer) {
+    const Unit unit = Unit::of_layer(layer);
     const LayerNames name{fmt::format("model.layers.{}.", layer)};
-    add_stacked(ParameterRole::input_norm, layer, {name("input_layernorm.weight")});
-    add_stacked(ParameterRole::kv_proj, layer,
+    add_stacked(ParameterRole::input_norm, unit, {name("input_layernorm.weight")});
+    add_stacked(ParameterRole::kv_proj, unit,
                 {name("self_attn.k_proj.weight"), name("self_attn.v_proj.weight")});
-    add_stacked(ParameterRole::q_proj, layer, {name("self_attn.q_proj.weight")});
+    add_stacked(ParameterRole::q_proj, unit, {name("self_attn.q_proj.weight")});
     if (config.qkv_bias) {
-      add_stacked(ParameterRole::kv_bias, layer,
+      add_stacked(ParameterRole::kv_bias, unit,
                   {name("self_attn.k_proj.bias"), name("self_attn.v_proj.bias")});
-      add_stacked(ParameterRole::q_bias, layer, {name("self_attn.q_proj.bias")});
+      add_stacked(ParameterRole::q_bias, unit, {name("self_attn.q_proj.bias")});
     }
     if (config.qk_norm) {
-      add_stacked(ParameterRole::q_norm, layer, {name("self_attn.q_norm.weight")});
-      add_stacked(ParameterRole::k_norm, layer, {name("self_attn.k_norm.weight")});
+      add_stacked(ParameterRole::q_norm, unit, {name("self_attn.q_norm.weight")});
+      add_stacked(ParameterRole::k_norm, unit, {name("self_attn.k_norm.weight")});
     }
-    add_stacked(ParameterRole::o_proj, layer, {name("self_attn.o_proj.weight")});
-    add_stacked(ParameterRole::post_attention_norm, layer,
+    add_stacked(ParameterRole::o_proj, unit, {name("self_attn.o_proj.weight")});
+    add_stacked(ParameterRole::post_attention_norm, unit,
                 {name("post_attention_layernorm.weight")});
-    add_stacked(ParameterRole::gate_up_proj, layer,
+    add_stacked(ParameterRole::gate_up_proj, unit,
                 {name("mlp.gate_proj.weight"), name("mlp.up_proj.weight")});
-    add_stacked(ParameterRole::down_proj, layer, {name("mlp.down_proj.weight")});
+    add_stacked(ParameterRole::down_proj, unit, {name("mlp.down_proj.weight")});
   }
-  add_stacked(ParameterRole::final_norm, -1, {"model.norm.weight"});
-  if (!config.tie_word_embeddings) add_stacked(ParameterRole::lm_head, -1, {"lm_head.weight"});
+  add_stacked(ParameterRole::final_norm, Unit::head(), {"model.norm.weight"});
+  if (!config.tie_word_embeddings)
+    add_stacked(ParameterRole::lm_head, Unit::head(), {"lm_head.weight"});
 }
 
 void ParameterTable::add(Parameter parameter) {
   parameter.padded_rows = round_up(parameter.rows, grid_.dp_cp_size());
   parameter.shard_rows = parameter.padded_rows / grid_.dp_cp_size();
+  const auto index = static_cast<int>(parameters_.size());
+  if (units_.empty() || units_.back().unit != parameter.unit) {
+    units_.push_back({parameter.unit, index, index});
+  }
+  units_.back().end = index + 1;
   parameters_.push_back(std::move(parameter));
 }
 
-int ParameterTable::find(ParameterRole role, int layer) const {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (parameters_[i].role == role && parameters_[i].layer == layer) return static_cast<int>(i);
+std::size_t ParameterTable::index_of(Unit unit) const {
+  switch (unit.kind) {
+    case UnitKind::embedding:
+      return 0;
+    case UnitKind::layer:
+      return static_cast<std::size_t>(unit.layer) + 1;
+    case UnitKind::head:
+      return units_.size() - 1;
+  }
+  throw InternalError("an unknown kind of unit");
+}
+
+int ParameterTable::find(ParameterRole role, Unit unit) const {
+  const UnitParameters& range = units_[index_of(unit)];
+  for (int i = range.begin; i < range.end; ++i) {
+    if (parameters_[static_cast<std::size_t>(i)].role == role) return i;
   }
   return -1;
 }

@@ -6,6 +6,7 @@
 
 #include "comm/process_grid.h"
 #include "model/model_config.h"
+#include "model/unit.h"
 
 namespace longhaul {
 
@@ -59,7 +60,7 @@ enum class ParameterRole : std::uint8_t {
 /// owns rows [i * shard_rows, (i + 1) * shard_rows).
 struct Parameter {
   ParameterRole role{};
-  int layer = -1;  // -1: not in a layer
+  Unit unit;
   std::int64_t rows = 0;
   std::int64_t cols = 1;
   std::int64_t padded_rows = 0;
@@ -73,6 +74,13 @@ struct Parameter {
   [[nodiscard]] std::int64_t shard_size() const { return shard_rows * cols; }
 };
 
+/// The parameters of a unit: those from `begin` to `end` - 1 of the table.
+struct UnitParameters {
+  Unit unit;
+  int begin = 0;
+  int end = 0;
+};
+
 /// All parameters of one rank, in the order of the forward pass.
 class ParameterTable {
  public:
@@ -82,7 +90,13 @@ class ParameterTable {
   [[nodiscard]] const std::vector<LogicalTensor>& tensors() const { return tensors_; }
   [[nodiscard]] const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Index of a parameter, or -1 when the model has none such (no bias, tied head, ...).
-  [[nodiscard]] int find(ParameterRole role, int layer = -1) const;
+  [[nodiscard]] int find(ParameterRole role, Unit unit) const;
+  /// In the order of the forward pass: embedding, layers, head.
+  [[nodiscard]] const std::vector<UnitParameters>& units() const { return units_; }
+  /// Index of a unit in units().
+  [[nodiscard]] std::size_t index_of(Unit unit) const;
+  /// Does the head multiply with the embedding's matrix?
+  [[nodiscard]] bool tied_head() const { return find(ParameterRole::lm_head, Unit::head()) < 0; }
   /// Rows of the embedding on this rank start here; the vocabulary is padded to a multiple of TP.
   [[nodiscard]] std::int64_t vocab_begin() const { return vocab_begin_; }
   /// Rows of the vocabulary on this rank, padding included, and those that are real.
@@ -101,6 +115,7 @@ class ParameterTable {
   ProcessGrid grid_;
   std::vector<LogicalTensor> tensors_;
   std::vector<Parameter> parameters_;
+  std::vector<UnitParameters> units_;
   std::int64_t vocab_begin_ = 0;
   std::int64_t vocab_rows_ = 0;
   std::int64_t vocab_valid_rows_ = 0;

@@ -11,10 +11,10 @@ SequenceParallelComm::SequenceParallelComm(Runtime& runtime) : runtime_(runtime)
   for (Event& event : arrived_) event = runtime.device.create_event();
 }
 
-std::int64_t SequenceParallelComm::piece_rows(std::int64_t sharded_rows, Label label) {
-  LONGHAUL_CHECK(sharded_rows % kPieces == 0, "{}: {} rows of a rank in {} pieces", label,
-                 sharded_rows, kPieces);
-  return sharded_rows / kPieces;
+std::int64_t SequenceParallelComm::piece_rows(std::int64_t sp_rows, Label label) {
+  LONGHAUL_CHECK(sp_rows % kPieces == 0, "{}: {} rows of a rank in {} pieces", label, sp_rows,
+                 kPieces);
+  return sp_rows / kPieces;
 }
 
 void SequenceParallelComm::follow_compute() {
@@ -105,8 +105,8 @@ void SequenceParallelComm::reduce_scatter(ConstMatrixView whole, MatrixView part
   wait();
 }
 
-MatrixView SequenceParallelComm::summand(MatrixView part, void* scratch,
-                                         std::int64_t local_rows) const {
+MatrixView SequenceParallelComm::unreduced(MatrixView part, void* scratch,
+                                           std::int64_t local_rows) const {
   if (alone()) return part;
   return {scratch, part.dtype, local_rows, part.cols};
 }

@@ -12,8 +12,8 @@ namespace longhaul {
 /// pieces, and every rank holds its share of each, so that a matrix product can begin when the
 /// first piece is there, and the first piece of its result can leave while the second is made:
 ///
-///     row of rank t's part:  p * sharded / 2 + i
-///     local row:             p * local / 2 + t * sharded / 2 + i
+///     row of rank t's part:  p * sp / 2 + i
+///     local row:             p * cp_local / 2 + t * sp / 2 + i
 ///
 /// (Streams are padded so that parts have an even number of rows.)
 /// Exchange runs on the runtime's layer stream. With TP 1 a part is the whole, and nothing happens.
@@ -21,10 +21,10 @@ class SequenceParallelComm {
  public:
   explicit SequenceParallelComm(Runtime& runtime);
 
-  /// part [sharded, H] of each rank -> whole [local, H]. Returns `part` itself when TP is 1, and
+  /// part [sp, H] of each rank -> whole [cp_local, H]. Returns `part` itself when TP is 1, and
   /// `whole` otherwise.
   ConstMatrixView gather(ConstMatrixView part, void* whole, Label label);
-  /// Sums whole [local, H] over the TP group; each rank gets its rows in part [sharded, H],
+  /// Sums whole [cp_local, H] over the TP group; each rank gets its rows in part [sp, H],
   /// overwritten. With TP 1 `whole` and `part` must be the same buffer.
   void reduce_scatter(ConstMatrixView whole, MatrixView part, Label label);
 
@@ -71,16 +71,16 @@ class SequenceParallelComm {
     wait();
   }
 
-  /// Where to put a summand [local, H] that will be reduced into `part`: `part`'s own buffer when
-  /// TP is 1, else `scratch`.
-  [[nodiscard]] MatrixView summand(MatrixView part, void* scratch, std::int64_t local_rows) const;
+  /// Where to put this rank's [cp_local, H] of a sum that will be reduced into `part`: `part`'s own
+  /// buffer when TP is 1, else `scratch`.
+  [[nodiscard]] MatrixView unreduced(MatrixView part, void* scratch, std::int64_t local_rows) const;
 
  private:
   static constexpr int kPieces = 2;
 
   [[nodiscard]] bool alone() const { return runtime_.comms.tp->size() == 1; }
   /// Rows of a rank's share of a piece.
-  [[nodiscard]] static std::int64_t piece_rows(std::int64_t sharded_rows, Label label);
+  [[nodiscard]] static std::int64_t piece_rows(std::int64_t sp_rows, Label label);
   /// The layer stream waits for what the compute stream has been given so far.
   void follow_compute();
   /// Records arrived_ after each piece.

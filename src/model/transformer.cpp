@@ -7,27 +7,61 @@
 
 namespace longhaul {
 
-Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
-                         const Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
-                         const Recomputation& recomputation, Arena& arena)
-    : config_(config),
-      sizes_(config, runtime.grid, table),
-      max_tokens_(max_tokens),
-      exchange_(runtime),
-      kv_exchange_(runtime, sizes_),
-      context_{runtime, sizes_, table, weights, exchange_, kv_exchange_, {}},
-      rope_cos_((arena.begin_section("position tables"), arena)
-                    .allocate_array<float>(max_position * config.head_dim / 2, "RoPE cosines")),
-      rope_sin_(arena.allocate_array<float>(max_position * config.head_dim / 2, "RoPE sines")),
-      activations_(sizes_, max_tokens, recomputation, runtime.device.compute_dtype(), arena),
-      embedding_(context_),
-      head_(context_, max_tokens, (arena.begin_section("loss head"), arena)) {
-  context_.rope = {rope_cos_, rope_sin_, max_position};
-  for (int layer = 0; layer < config.num_layers; ++layer) {
-    attention_.emplace_back(context_, layer);
-    mlp_.emplace_back(context_, layer);
-  }
+namespace {
+
+/// `activations`, whose next buffers belong to `name`.
+ActivationArena& section(ActivationArena& activations, const char* name) {
+  activations.arena().begin_section(name);
+  return activations;
 }
+
+std::vector<DecoderLayer> make_layers(const ModelContext& context,
+                                      const Recomputation& recomputation,
+                                      const SharedBuffers& shared, const LayerScratch& scratch,
+                                      ActivationArena arena) {
+  const std::int64_t count = context.sizes.layers;
+  LONGHAUL_CHECK(recomputation.kept_layers >= 0 && recomputation.kept_layers <= count,
+                 "{} of {} layers keep everything", recomputation.kept_layers, count);
+  std::vector<DecoderLayer> layers;
+  for (int layer = 0; layer < count; ++layer) {
+    layers.emplace_back(context, layer, recomputation.mode_of(layer, count), shared, scratch,
+                        arena);
+  }
+  return layers;
+}
+
+}  // namespace
+
+Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+                         Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
+                         const Recomputation& recomputation, Arena& arena)
+    : Transformer(runtime, config, table, weights, max_tokens, max_position, recomputation,
+                  ActivationArena(LocalSizes(config, runtime.grid, table), max_tokens,
+                                  runtime.device.compute_dtype(), arena)) {}
+
+Transformer::Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+                         Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
+                         const Recomputation& recomputation, ActivationArena activations)
+    : config_(config),
+      sizes_(activations.sizes),
+      max_tokens_(max_tokens),
+      rope_cos_(section(activations, "position tables")
+                    .floats(max_position * config.head_dim / 2, "RoPE cosines")),
+      rope_sin_(activations.floats(max_position * config.head_dim / 2, "RoPE sines")),
+      hidden_scratch_(section(activations, "working buffers of a layer")),
+      layer_scratch_(runtime, sizes_, activations),
+      shared_(recomputation.mode_of(0, sizes_.layers), activations),
+      d_hidden_(activations.hidden("hidden gradient")),
+      sp_comm_(runtime),
+      context_{runtime,         sizes_,
+               table,           weights,
+               sp_comm_,        *layer_scratch_.kv_exchange,
+               hidden_scratch_, {rope_cos_, rope_sin_, max_position}},
+      embedding_(context_),
+      layers_(make_layers(context_, recomputation, shared_, layer_scratch_,
+                          section(activations, "activations kept"))),
+      output_(activations.hidden("last layer's output")),
+      head_(context_, section(activations, "loss head")) {}
 
 void Transformer::initialize() {
   const RopeFrequencies frequencies = rope_frequencies(config_);
@@ -52,10 +86,9 @@ void Transformer::initialize() {
   device.synchronize(stream);  // the host vectors end here
 }
 
-MatrixView Transformer::layer_output(const TokenCounts& tokens, std::int64_t layer) const {
-  void* const data =
-      layer + 1 < sizes_.layers ? activations_.layer(layer + 1).input : activations_.output();
-  return context_.view(data, tokens.sharded, sizes_.hidden);
+MatrixView Transformer::hidden_after(const TokenCounts& tokens, std::size_t layers) const {
+  if (layers < layers_.size()) return layers_[layers].input(tokens);
+  return context_.view(output_, tokens.sp, sizes_.hidden);
 }
 
 void Transformer::forward_layers(const DeviceBatch& batch) {
@@ -63,63 +96,36 @@ void Transformer::forward_layers(const DeviceBatch& batch) {
   LONGHAUL_CHECK(batch.stream_tokens <= max_tokens_, "a micro-batch of {} tokens; planned: {}",
                  batch.stream_tokens, max_tokens_);
   const TokenCounts tokens(batch.stream_tokens, sizes_);
-  const LayerScratch& scratch = activations_.scratch();
-  context_.weights.wait_for(-1);
-  embedding_.forward(batch, scratch, layer_output(tokens, -1));
-  for (int layer = 0; layer < sizes_.layers; ++layer) {
-    const LayerActivations& a = activations_.layer(layer);
-    const auto index = static_cast<std::size_t>(layer);
-    const ProfilerRange layer_range(context_.runtime.device, "layer forward");
-    context_.runtime.coordinator.progress().beat();
-    context_.weights.wait_for(layer);
-    attention_[index].forward(batch, a, scratch, AttentionKernel::run);
-    mlp_[index].forward(tokens, a, scratch, layer_output(tokens, layer));
+  embedding_.forward(context_.weights.use(Unit::embedding()), batch, hidden_after(tokens, 0));
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    layers_[layer].forward(batch, hidden_after(tokens, layer + 1));
   }
 }
 
 void Transformer::forward(const DeviceBatch& batch) {
   forward_layers(batch);
   const TokenCounts tokens(batch.stream_tokens, sizes_);
-  head_.forward(batch, activations_.scratch(), layer_output(tokens, sizes_.layers - 1));
+  head_.forward(context_.weights.use(Unit::head()), batch, hidden_after(tokens, layers_.size()));
 }
 
 MatrixView Transformer::logits(const DeviceBatch& batch, std::int64_t first, std::int64_t count) {
   const TokenCounts tokens(batch.stream_tokens, sizes_);
-  return head_.logits(batch, activations_.scratch(), layer_output(tokens, sizes_.layers - 1), first,
-                      count);
-}
-
-void Transformer::backward_layer(const DeviceBatch& batch, int layer, GradientSink& sink) {
-  const ProfilerRange range(context_.runtime.device, "layer backward");
-  context_.runtime.coordinator.progress().beat();
-  const TokenCounts tokens(batch.stream_tokens, sizes_);
-  const LayerScratch& scratch = activations_.scratch();
-  const LayerActivations& a = activations_.layer(layer);
-  const auto index = static_cast<std::size_t>(layer);
-  const MatrixView d_hidden = context_.view(activations_.d_hidden(), tokens.sharded, sizes_.hidden);
-  const Recompute mode = activations_.mode(layer);
-  if (mode != Recompute::none) {
-    attention_[index].forward(
-        batch, a, scratch,
-        mode == Recompute::selective ? AttentionKernel::reuse_output : AttentionKernel::run);
-    mlp_[index].project(tokens, a, scratch);
-  }
-  mlp_[index].backward(tokens, a, scratch, d_hidden, sink);
-  attention_[index].backward(batch, a, scratch, d_hidden, sink);
-  sink.complete(layer);
+  return head_.logits(context_.weights.use(Unit::head()), batch,
+                      hidden_after(tokens, layers_.size()), first, count);
 }
 
 void Transformer::backward(const DeviceBatch& batch, GradientSink& sink) {
   const ProfilerRange range(context_.runtime.device, "backward");
   const TokenCounts tokens(batch.stream_tokens, sizes_);
-  const MatrixView d_hidden = context_.view(activations_.d_hidden(), tokens.sharded, sizes_.hidden);
-  head_.forward_backward(batch, activations_.scratch(), layer_output(tokens, sizes_.layers - 1),
-                         d_hidden, sink);
-  for (int layer = static_cast<int>(sizes_.layers) - 1; layer >= 0; --layer) {
-    backward_layer(batch, layer, sink);
+  const MatrixView d_hidden = this->d_hidden(tokens);
+  head_.forward_backward(context_.weights.use(Unit::head()), batch,
+                         hidden_after(tokens, layers_.size()), d_hidden, sink);
+  sink.complete(Unit::head());
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+    layer->backward(batch, d_hidden, sink);
   }
-  embedding_.backward(batch, activations_.scratch(), d_hidden, sink);
-  sink.complete(-1);
+  embedding_.backward(batch, d_hidden, sink);
+  sink.complete(Unit::embedding());
 }
 
 }  // namespace longhaul

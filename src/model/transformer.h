@@ -1,17 +1,13 @@
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "core/arena.h"
-#include "model/activations.h"
-#include "model/attention_block.h"
+#include "model/decoder_layer.h"
 #include "model/embedding.h"
 #include "model/loss_head.h"
-#include "model/mlp_block.h"
 #include "model/model_config.h"
-#include "model/sequence_parallel_comm.h"
-#include "model/weights.h"
+#include "model/recomputation.h"
 #include "runtime/runtime.h"
 
 namespace longhaul {
@@ -23,7 +19,7 @@ class Transformer {
   /// Takes all memory that it needs for micro-batches of up to max_tokens from `arena`.
   /// max_position: positions are below it (the longest document).
   Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
-              const Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
+              Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
               const Recomputation& recomputation, Arena& arena);
 
   ~Transformer() = default;
@@ -51,21 +47,31 @@ class Transformer {
   [[nodiscard]] std::int64_t max_tokens() const { return max_tokens_; }
 
  private:
-  void backward_layer(const DeviceBatch& batch, int layer, GradientSink& sink);
-  [[nodiscard]] MatrixView layer_output(const TokenCounts& tokens, std::int64_t layer) const;
+  /// `activations` takes from the arena of the public constructor.
+  Transformer(Runtime& runtime, const ModelConfig& config, const ParameterTable& table,
+              Weights& weights, std::int64_t max_tokens, std::int64_t max_position,
+              const Recomputation& recomputation, ActivationArena activations);
+  /// x after `layers` of the layers [sp, H].
+  [[nodiscard]] MatrixView hidden_after(const TokenCounts& tokens, std::size_t layers) const;
+  [[nodiscard]] MatrixView d_hidden(const TokenCounts& tokens) const {
+    return context_.view(d_hidden_, tokens.sp, sizes_.hidden);
+  }
 
   const ModelConfig& config_;
   LocalSizes sizes_;
   std::int64_t max_tokens_;
-  SequenceParallelComm exchange_;
-  KvExchange kv_exchange_;
-  ModelContext context_;
+  // What follows takes its memory from the arena in this order.
   float* rope_cos_;
   float* rope_sin_;
-  Activations activations_;
+  HiddenScratch hidden_scratch_;
+  LayerScratch layer_scratch_;
+  SharedBuffers shared_;
+  void* d_hidden_;  // gradient of the loss by x, handed from layer to layer in place [sp, H]
+  SequenceParallelComm sp_comm_;
+  ModelContext context_;
   Embedding embedding_;
-  std::vector<AttentionBlock> attention_;
-  std::vector<MlpBlock> mlp_;
+  std::vector<DecoderLayer> layers_;
+  void* output_;  // x after the last layer [sp, H]
   LossHead head_;
 };
 

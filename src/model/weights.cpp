@@ -1,20 +1,17 @@
 #include "model/weights.h"
 
-#include <algorithm>
-
 namespace longhaul {
 
 Weights::Weights(Runtime& runtime, const ParameterTable& table, Arena& arena)
-    : runtime_(runtime), table_(table) {
-  const DType dtype = runtime.device.compute_dtype();
-  int layers = 0;
+    : runtime_(runtime), table_(table), updated_(runtime.device.create_event()) {
+  const std::size_t width = size_of(runtime.device.compute_dtype());
   for (const Parameter& parameter : table.parameters()) {
-    data_.push_back(arena.allocate(
-        static_cast<std::size_t>(parameter.padded_size()) * size_of(dtype), "weights"));
-    layers = std::max(layers, parameter.layer + 1);
+    data_.push_back(
+        arena.allocate(static_cast<std::size_t>(parameter.padded_size()) * width, "weights"));
   }
-  for (int i = 0; i <= layers; ++i) gathered_.push_back(runtime.device.create_event());
-  updated_ = runtime.device.create_event();
+  for (std::size_t i = 0; i < table.units().size(); ++i) {
+    gathered_.push_back(runtime.device.create_event());
+  }
 }
 
 MatrixView Weights::matrix(int parameter) const {
@@ -35,27 +32,30 @@ void Weights::gather() {
   const Stream stream = runtime_.comm_stream;
   device.record(updated_, device.compute_stream());
   device.wait(stream, updated_);
-  const auto gather_layer = [&](int layer) {
+  for (std::size_t i = 0; i < table_.units().size(); ++i) {
+    const UnitParameters& unit = table_.units()[i];
     group.group_start();
-    for (std::size_t i = 0; i < data_.size(); ++i) {
-      const Parameter& p = table_.parameters()[i];
-      if (p.layer != layer) continue;
-      group.all_gather(shard(static_cast<int>(i)).data, data_[i], p.shard_size(),
+    for (int p = unit.begin; p < unit.end; ++p) {
+      group.all_gather(shard(p).data, data(p),
+                       table_.parameters()[static_cast<std::size_t>(p)].shard_size(),
                        device.compute_dtype(), "weights.gather", stream);
     }
     group.group_end();
-    const std::size_t slot = layer < 0 ? gathered_.size() - 1 : static_cast<std::size_t>(layer);
-    device.record(gathered_[slot], stream);
-  };
-  gather_layer(-1);  // the embedding comes first in the forward pass
-  for (int layer = 0; layer + 1 < static_cast<int>(gathered_.size()); ++layer) gather_layer(layer);
+    device.record(gathered_[i], stream);
+  }
 }
 
-void Weights::wait_for(int layer) const {
+void Weights::wait_for(Unit unit) const {
   if (runtime_.comms.dp_cp->size() == 1) return;
-  const std::size_t slot = layer < 0 ? gathered_.size() - 1 : static_cast<std::size_t>(layer);
+  const Event event = gathered_[table_.index_of(unit)];
   runtime_.exposed_comm->timed(
-      [&] { runtime_.device.wait(runtime_.device.compute_stream(), gathered_[slot]); });
+      [&] { runtime_.device.wait(runtime_.device.compute_stream(), event); });
+}
+
+WeightLease Weights::use(Unit unit) const {
+  if (unit == Unit::head() && table_.tied_head()) wait_for(Unit::embedding());
+  wait_for(unit);
+  return WeightLease(*this);
 }
 
 }  // namespace longhaul

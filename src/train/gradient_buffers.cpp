@@ -14,54 +14,35 @@ GradientBuffers::GradientBuffers(Runtime& runtime, const ParameterTable& table,
       shards_(arena.allocate_array<float>(layout.size(), "gradient shards")),
       written_(table.parameters().size(), 0) {
   if (direct()) return;
-  // Offsets within the bucket of each layer, and the largest layer.
-  const std::size_t count = table.parameters().size();
-  bucket_offset_.resize(count);
-  reduced_offset_.resize(count);
-  std::int64_t layer_whole = 0;
-  std::int64_t layer_reduced = 0;
-  std::int64_t edge_whole = 0;
-  std::int64_t edge_reduced = 0;
-  std::int64_t whole = 0;
-  std::int64_t reduced = 0;
-  int current = kFree;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Parameter& parameter = table.parameters()[i];
-    const bool edge = parameter.layer < 0;
-    if (!edge && parameter.layer != current) {
-      current = parameter.layer;
-      whole = 0;
-      reduced = 0;
+  bucket_offset_.resize(written_.size());
+  reduced_offset_.resize(written_.size());
+  std::array<std::int64_t, std::tuple_size_v<decltype(buckets_)>> reduced_sizes{};
+  for (const UnitParameters& unit : table.units()) {
+    std::int64_t whole = 0;
+    std::int64_t reduced = 0;
+    for (int p = unit.begin; p < unit.end; ++p) {
+      const auto i = static_cast<std::size_t>(p);
+      bucket_offset_[i] = whole;
+      reduced_offset_[i] = reduced;
+      whole += table.parameters()[i].padded_size();
+      reduced += table.parameters()[i].shard_size();
     }
-    std::int64_t& at_whole = edge ? edge_whole : whole;
-    std::int64_t& at_reduced = edge ? edge_reduced : reduced;
-    bucket_offset_[i] = at_whole;
-    reduced_offset_[i] = at_reduced;
-    at_whole += parameter.padded_size();
-    at_reduced += parameter.shard_size();
-    layer_whole = std::max(layer_whole, whole);
-    layer_reduced = std::max(layer_reduced, reduced);
+    const std::size_t number = bucket_number(unit.unit);
+    buckets_[number].whole_size = std::max(buckets_[number].whole_size, whole);
+    reduced_sizes[number] = std::max(reduced_sizes[number], reduced);
   }
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    const bool edge = i == 2;
     Bucket& bucket = buckets_[i];
-    bucket.whole_size = edge ? edge_whole : layer_whole;
     bucket.whole = arena.allocate_array<float>(bucket.whole_size, "gradient bucket");
-    bucket.reduced =
-        arena.allocate_array<float>(edge ? edge_reduced : layer_reduced, "reduced gradient bucket");
+    bucket.reduced = arena.allocate_array<float>(reduced_sizes[i], "reduced gradient bucket");
     bucket.filled = runtime.device.create_event();
     bucket.reduced_event = runtime.device.create_event();
   }
 }
 
 void GradientBuffers::initialize() {
-  Device& device = runtime_.device;
-  const auto clear_array = [&](float* data, std::int64_t count) {
-    device.fill_zero(data, static_cast<std::size_t>(count) * sizeof(float),
-                     device.compute_stream());
-  };
-  clear_array(shards_, layout_.size());
-  for (const Bucket& bucket : buckets_) clear_array(bucket.whole, bucket.whole_size);
+  runtime_.device.fill_zero(shards_, static_cast<std::size_t>(layout_.size()) * sizeof(float),
+                            runtime_.device.compute_stream());
 }
 
 void GradientBuffers::start_step() {
@@ -73,15 +54,25 @@ void GradientBuffers::start_step() {
                             runtime_.device.compute_stream());
 }
 
-GradientBuffers::Bucket& GradientBuffers::bucket_of(int layer) {
-  return layer < 0 ? buckets_[2] : buckets_[static_cast<std::size_t>(layer % 2)];
+std::size_t GradientBuffers::bucket_number(Unit unit) const {
+  constexpr std::size_t kVocabulary = 2;
+  constexpr std::size_t kTiedHead = 3;
+  switch (unit.kind) {
+    case UnitKind::layer:
+      return static_cast<std::size_t>(unit.layer % 2);
+    case UnitKind::embedding:
+      return kVocabulary;
+    case UnitKind::head:
+      return table_.tied_head() ? kTiedHead : kVocabulary;
+  }
+  throw InternalError("an unknown kind of unit");
 }
 
 MatrixView GradientBuffers::whole_gradient(int parameter) {
   const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
   if (direct()) return {shards_ + layout_.offset(parameter), DType::f32, p.rows, p.cols};
-  Bucket& bucket = bucket_of(p.layer);
-  if (bucket.layer != p.layer || bucket.reducing) open(bucket, p.layer);
+  Bucket& bucket = bucket_of(p.unit);
+  if (bucket.unit != p.unit || bucket.reducing) open(bucket, p.unit);
   return {bucket.whole + bucket_offset_[static_cast<std::size_t>(parameter)], DType::f32, p.rows,
           p.cols};
 }
@@ -107,33 +98,38 @@ GradientSink::Destination GradientBuffers::destination(int parameter) {
   return {view, write};
 }
 
-void GradientBuffers::open(Bucket& bucket, int layer) {
+void GradientBuffers::open(Bucket& bucket, Unit unit) {
   drain(bucket);
-  bucket.layer = layer;
-  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
-    if (table_.parameters()[i].layer == layer) written_[i] = 0;
+  bucket.unit = unit;
+  const UnitParameters& range = range_of(unit);
+  std::fill(written_.begin() + range.begin, written_.begin() + range.end, 0);
+  // Padding rows are reduced, too, and another unit may have written there.
+  for (int i = range.begin; i < range.end; ++i) {
+    const Parameter& p = table_.parameters()[static_cast<std::size_t>(i)];
+    if (p.padded_rows == p.rows) continue;
+    float* const whole = bucket.whole + bucket_offset_[static_cast<std::size_t>(i)];
+    clear({whole + p.size(), DType::f32, p.padded_rows - p.rows, p.cols});
   }
 }
 
-void GradientBuffers::complete(int layer) {
+void GradientBuffers::complete(Unit unit) {
   if (direct()) return;
-  Bucket& bucket = bucket_of(layer);
-  LONGHAUL_CHECK(bucket.layer == layer && !bucket.reducing, "layer {} has no open bucket", layer);
-  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
-    // Nothing of this micro-batch reached it: no row of a vocabulary head carried loss.
-    if (table_.parameters()[i].layer == layer) (void)gradient(static_cast<int>(i));
-  }
+  Bucket& bucket = bucket_of(unit);
+  const UnitParameters& range = range_of(unit);
+  LONGHAUL_CHECK(!(bucket.reducing && bucket.unit == unit), "a unit is completed twice");
+  // Nothing of this micro-batch reached it: no row of a vocabulary head carried loss.
+  for (int p = range.begin; p < range.end; ++p) (void)gradient(p);
   Device& device = runtime_.device;
   Communicator& group = *runtime_.comms.dp_cp;
   const Stream stream = runtime_.comm_stream;
   device.record(bucket.filled, device.compute_stream());
   device.wait(stream, bucket.filled);
   group.group_start();
-  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
-    const Parameter& p = table_.parameters()[i];
-    if (p.layer != layer) continue;
+  for (int p = range.begin; p < range.end; ++p) {
+    const auto i = static_cast<std::size_t>(p);
     group.reduce_scatter(bucket.whole + bucket_offset_[i], bucket.reduced + reduced_offset_[i],
-                         p.shard_size(), DType::f32, "gradients.reduce_scatter", stream);
+                         table_.parameters()[i].shard_size(), DType::f32,
+                         "gradients.reduce_scatter", stream);
   }
   group.group_end();
   device.record(bucket.reduced_event, stream);
@@ -144,13 +140,13 @@ void GradientBuffers::drain(Bucket& bucket) {
   if (!bucket.reducing) return;
   runtime_.exposed_comm->timed(
       [&] { runtime_.device.wait(runtime_.device.compute_stream(), bucket.reduced_event); });
-  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
-    const Parameter& p = table_.parameters()[i];
-    if (p.layer != bucket.layer) continue;
-    runtime_.ops().accumulate(bucket.reduced + reduced_offset_[i],
-                              shards_ + layout_.offset(static_cast<int>(i)), p.shard_size());
+  const UnitParameters& range = range_of(*bucket.unit);
+  for (int p = range.begin; p < range.end; ++p) {
+    const auto i = static_cast<std::size_t>(p);
+    runtime_.ops().accumulate(bucket.reduced + reduced_offset_[i], shards_ + layout_.offset(p),
+                              table_.parameters()[i].shard_size());
   }
-  bucket.layer = kFree;
+  bucket.unit.reset();
   bucket.reducing = false;
 }
 

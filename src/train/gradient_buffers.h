@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "core/arena.h"
@@ -10,9 +11,9 @@
 
 namespace longhaul {
 
-/// Gradients of one step. A layer's gradients are produced in an fp32 bucket; when the backward
-/// pass leaves the layer, the bucket is reduce-scattered over dp_cp on the communication stream,
-/// while the next layer fills the other bucket, and added to this rank's fp32 gradient shard.
+/// Gradients of one step. A unit's gradients are produced in an fp32 bucket; when the backward pass
+/// leaves the unit, the bucket is reduce-scattered over dp_cp on the communication stream, while
+/// the next unit fills another bucket, and added to this rank's fp32 gradient shard.
 /// Without a dp_cp group (size 1) the backward pass accumulates into the shard itself.
 class GradientBuffers final : public GradientSink {
  public:
@@ -25,7 +26,7 @@ class GradientBuffers final : public GradientSink {
   void start_step();
   MatrixView gradient(int parameter) override;
   Destination destination(int parameter) override;
-  void complete(int layer) override;
+  void complete(Unit unit) override;
   /// After the last micro-batch: waits for reductions, and sums over TP what every TP rank holds.
   void finish_step();
 
@@ -35,22 +36,27 @@ class GradientBuffers final : public GradientSink {
  private:
   /// One reusable set of whole gradients and the shards that their reduction gives.
   struct Bucket {
-    float* whole = nullptr;    // all parameters of a layer, padded
+    float* whole = nullptr;    // all parameters of a unit, padded
     float* reduced = nullptr;  // their shards
     std::int64_t whole_size = 0;
-    int layer = kFree;      // whose gradients it holds
-    bool reducing = false;  // handed to the communication stream
+    std::optional<Unit> unit;  // whose gradients it holds
+    bool reducing = false;     // handed to the communication stream
     Event filled{};
     Event reduced_event{};
   };
-  static constexpr int kFree = -2;
 
   [[nodiscard]] bool direct() const { return runtime_.comms.dp_cp->size() == 1; }
-  [[nodiscard]] Bucket& bucket_of(int layer);
-  /// Where a parameter's whole gradient is made, its layer's bucket being open.
+  /// Two for the layers in turn. The head and the embedding share one where they do not overlap;
+  /// with tied embeddings both add to one matrix, and the head's own (a norm) is apart.
+  [[nodiscard]] std::size_t bucket_number(Unit unit) const;
+  [[nodiscard]] Bucket& bucket_of(Unit unit) { return buckets_[bucket_number(unit)]; }
+  [[nodiscard]] const UnitParameters& range_of(Unit unit) const {
+    return table_.units()[table_.index_of(unit)];
+  }
+  /// Where a parameter's whole gradient is made, its unit's bucket being open.
   [[nodiscard]] MatrixView whole_gradient(int parameter);
   void clear(MatrixView gradient);
-  void open(Bucket& bucket, int layer);
+  void open(Bucket& bucket, Unit unit);
   /// Adds a bucket's reduced shards to the step's, and frees it.
   void drain(Bucket& bucket);
 
@@ -58,9 +64,7 @@ class GradientBuffers final : public GradientSink {
   const ParameterTable& table_;
   const ShardLayout& layout_;
   float* shards_ = nullptr;
-  // Two for the layers in turn, one for the embedding, the head and the final norm, which stays
-  // open during the whole backward pass.
-  std::array<Bucket, 3> buckets_;
+  std::array<Bucket, 4> buckets_;
   /// Does a parameter's gradient hold something of this step (of this micro-batch in buckets)?
   std::vector<char> written_;
   std::vector<std::int64_t> bucket_offset_;   // of a parameter within its bucket

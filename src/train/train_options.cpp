@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "model/activations.h"
+#include "model/recomputation.h"
 
 namespace longhaul {
 namespace {

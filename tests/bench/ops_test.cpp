@@ -112,7 +112,8 @@ TEST(GemmBench, EveryProductOfTheModel) {
   Backend backend = make_cpu_backend(1);
   const ModelConfig config = testing::tiny_model();
   Report report("gemm", nullptr);
-  bench_gemm(backend, config, tiny_sizes(config), {.tokens = 48, .seconds = kSeconds}, report);
+  bench_gemm(backend, config, ProcessGrid({1, 1, 1}, 0), {.tokens = 48, .seconds = kSeconds},
+             report);
   ASSERT_EQ(report.rows(), 18U);
   double step_flops = 0.0;
   for (std::size_t i = 0; i < report.rows(); ++i) {
@@ -139,7 +140,7 @@ TEST(GemmBench, BiasesAndAccumulation) {
   ModelConfig config = testing::tiny_model();
   config.qkv_bias = true;
   Report report("gemm", nullptr);
-  bench_gemm(backend, config, tiny_sizes(config, 2),
+  bench_gemm(backend, config, ProcessGrid({2, 1, 1}, 0),
              {.tokens = 8,
               .weight_gradient = AccumulateMode::accumulate,
               .only = "kv",

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "model/linear.h"
 
 namespace longhaul {
 namespace {
@@ -78,25 +79,25 @@ TEST(ParameterTable, VocabularyIsPaddedToAMultipleOfTp) {
 
 TEST(ParameterTable, TiedModelsHaveNoHeadOfTheirOwn) {
   const ParameterTable tied(tiny_config(true), ProcessGrid({1, 1, 1}, 0));
-  EXPECT_EQ(tied.find(ParameterRole::lm_head), -1);
-  EXPECT_EQ(tied.find(ParameterRole::q_bias, 0), -1);
-  EXPECT_GE(tied.find(ParameterRole::q_norm, 1), 0);
+  EXPECT_EQ(tied.find(ParameterRole::lm_head, Unit::head()), -1);
+  EXPECT_EQ(tied.find(ParameterRole::q_bias, Unit::of_layer(0)), -1);
+  EXPECT_GE(tied.find(ParameterRole::q_norm, Unit::of_layer(1)), 0);
   const ParameterTable untied(tiny_config(false), ProcessGrid({1, 1, 1}, 0));
-  EXPECT_GE(untied.find(ParameterRole::lm_head), 0);
-  EXPECT_GE(untied.find(ParameterRole::kv_bias, 1), 0);
+  EXPECT_GE(untied.find(ParameterRole::lm_head, Unit::head()), 0);
+  EXPECT_GE(untied.find(ParameterRole::kv_bias, Unit::of_layer(1)), 0);
 }
 
 TEST(ParameterTable, DecaysMatricesOnly) {
   const ParameterTable table(tiny_config(false), ProcessGrid({1, 1, 1}, 0));
-  const auto decays = [&](ParameterRole role, int layer) {
-    return table.parameters()[static_cast<std::size_t>(table.find(role, layer))].weight_decay;
+  const auto decays = [&](ParameterRole role, Unit unit) {
+    return table.parameters()[static_cast<std::size_t>(table.find(role, unit))].weight_decay;
   };
-  EXPECT_TRUE(decays(ParameterRole::embedding, -1));
-  EXPECT_TRUE(decays(ParameterRole::lm_head, -1));
-  EXPECT_TRUE(decays(ParameterRole::down_proj, 0));
-  EXPECT_FALSE(decays(ParameterRole::q_bias, 0));
-  EXPECT_FALSE(decays(ParameterRole::input_norm, 0));
-  EXPECT_FALSE(decays(ParameterRole::final_norm, -1));
+  EXPECT_TRUE(decays(ParameterRole::embedding, Unit::embedding()));
+  EXPECT_TRUE(decays(ParameterRole::lm_head, Unit::head()));
+  EXPECT_TRUE(decays(ParameterRole::down_proj, Unit::of_layer(0)));
+  EXPECT_FALSE(decays(ParameterRole::q_bias, Unit::of_layer(0)));
+  EXPECT_FALSE(decays(ParameterRole::input_norm, Unit::of_layer(0)));
+  EXPECT_FALSE(decays(ParameterRole::final_norm, Unit::head()));
 }
 
 TEST(ParameterTable, NamesWhatTpDoesNotDivide) {
@@ -108,6 +109,52 @@ TEST(ParameterTable, NamesWhatTpDoesNotDivide) {
     EXPECT_NE(text.find("2 key/value heads"), std::string::npos) << text;
     EXPECT_NE(text.find("tensor_model_parallel_size 4"), std::string::npos) << text;
   }
+}
+
+TEST(ParameterTable, UnitsCoverTheTableInForwardOrder) {
+  for (const bool tied : {true, false}) {
+    const ModelConfig config = tiny_config(tied);
+    const ParameterTable table(config, ProcessGrid({1, 1, 1}, 0));
+    const auto layers = static_cast<std::size_t>(config.num_layers);
+    ASSERT_EQ(table.units().size(), layers + 2);
+    EXPECT_EQ(table.units().front().unit, Unit::embedding());
+    EXPECT_EQ(table.units()[1].unit, Unit::of_layer(0));
+    EXPECT_EQ(table.units().back().unit, Unit::head());
+    EXPECT_EQ(table.tied_head(), tied);
+    int next = 0;
+    for (std::size_t i = 0; i < table.units().size(); ++i) {
+      const UnitParameters& range = table.units()[i];
+      EXPECT_EQ(table.index_of(range.unit), i);
+      EXPECT_EQ(range.begin, next);
+      EXPECT_LT(range.begin, range.end);
+      for (int p = range.begin; p < range.end; ++p) {
+        EXPECT_EQ(table.parameters()[static_cast<std::size_t>(p)].unit, range.unit);
+      }
+      next = range.end;
+    }
+    EXPECT_EQ(next, static_cast<int>(table.parameters().size()));
+  }
+}
+
+TEST(ParameterTable, LinearLayersOfTheModel) {
+  const ParameterTable table(tiny_config(false), ProcessGrid({2, 1, 1}, 1));
+  std::vector<std::string> names;
+  for (const UnitParameters& unit : table.units()) {
+    for (const LinearSpec& linear : linear_specs(table, unit.unit)) {
+      if (unit.unit.kind == UnitKind::layer && unit.unit.layer > 0) continue;
+      names.emplace_back(linear.name);
+      const Parameter& weight = table.parameters()[static_cast<std::size_t>(linear.weight)];
+      EXPECT_EQ(linear.out, weight.rows) << linear.name;
+      EXPECT_EQ(linear.in, weight.cols) << linear.name;
+      EXPECT_EQ(linear.split, linear.adds_residual ? TpSplit::columns : TpSplit::rows)
+          << linear.name;
+    }
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"q", "kv", "o", "gate_up", "down", "head"}));
+  const LinearSpec tied_head =
+      linear_specs(ParameterTable(tiny_config(true), ProcessGrid({1, 1, 1}, 0)), Unit::head())
+          .front();
+  EXPECT_EQ(tied_head.weight, 0) << "the embedding";
 }
 
 }  // namespace

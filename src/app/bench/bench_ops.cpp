@@ -126,9 +126,9 @@ int run_bench_gemm(BenchRun& run) {
   options.tokens = model.tokens;
   options.weight_gradient = accumulate ? AccumulateMode::accumulate : AccumulateMode::overwrite;
   const ModelConfig config = load_bench_config(model.config);
-  const LocalSizes sizes = sizes_of_rank(config, model.tp);
+  const ProcessGrid grid({model.tp, 1, 1}, 0);
   return run_on_one_device(run, flags, "gemm", [&](Backend& backend, bench::Report& report) {
-    bench::bench_gemm(backend, config, sizes, options, report);
+    bench::bench_gemm(backend, config, grid, options, report);
   });
 }
 
