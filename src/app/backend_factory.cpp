@@ -11,6 +11,7 @@
 #if LONGHAUL_HAS_CUDA
 #include "comm/nccl_communicator.h"
 #include "compute/cuda/cuda_backend.h"
+#include "runtime/select_device.h"
 #endif
 
 namespace longhaul {

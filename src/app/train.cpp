@@ -15,7 +15,7 @@
 #include "checkpoint/reader.h"
 #include "core/json.h"
 #include "core/stop_signals.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/prepare_dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
 #include "preflight/preflight.h"
