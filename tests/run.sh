@@ -17,7 +17,7 @@ tests: those labelled "fast" first, then all others.
 
   --fast        only the tests labelled fast; builds only what they need
   --label L     only the tests whose label matches the regular expression L
-  --preset P    release (default), debug or sanitize
+  --preset P    release (default), cpu (without the CUDA backend), debug or sanitize
   --build-only  build, run nothing
   --no-python   make no virtual environment; tests that need it are skipped
   --junit FILE  also write results as JUnit XML (the first group to FILE, others to FILE.2)
@@ -60,8 +60,8 @@ while (($# > 0)); do
   shift
 done
 case $preset in
-  release | debug | sanitize) ;;
-  *) fail 2 "--preset $preset: choose release, debug or sanitize" ;;
+  release | cpu | debug | sanitize) ;;
+  *) fail 2 "--preset $preset: choose release, cpu, debug or sanitize" ;;
 esac
 
 readonly build=$LONGHAUL_ROOT/build/$preset
