@@ -52,7 +52,6 @@ steps=$((10#$steps))
 
 readonly marker=.longhaul-quickstart
 readonly dataset=$here/quickstart/agent_sample.jsonl
-readonly longhaul=$LONGHAUL_ROOT/build/release/src/app/longhaul
 readonly halfway=$((steps / 2))
 readonly ranks=4
 
@@ -95,7 +94,14 @@ say "Everything goes to $output"
 # ---- 2: build -----------------------------------------------------------------------------------
 next_stage "Build"
 build_began=$SECONDS
-configure_and_build release "$LONGHAUL_ROOT/build/quickstart-build.log" longhaul
+preset=release
+if ! has_gpu && find_nvcc >/dev/null && [[ ! -x $LONGHAUL_ROOT/build/release/src/app/longhaul ]]; then
+  preset=cpu
+  say "There is no GPU here, so the program is built without the CUDA backend, in build/cpu. With it, in build/release:"
+  say "  cmake --preset release && cmake --build --preset release --target longhaul"
+fi
+readonly longhaul=$LONGHAUL_ROOT/build/$preset/src/app/longhaul
+configure_and_build "$preset" "$LONGHAUL_ROOT/build/quickstart-build.log" longhaul
 say "Built in $(human_seconds $((SECONDS - build_began))): $("$longhaul" --version)"
 
 # ---- 3: model -----------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ Installs what is missing (Debian packages; as root, otherwise it says how), make
 environment in build/venv for the tests that read our files with other tools, builds, and runs the
 tests: those labelled "fast" first, then all others.
 
-  --fast        only the tests labelled fast
+  --fast        only the tests labelled fast; builds only what they need
   --label L     only the tests whose label matches the regular expression L
-  --preset P    release (default), debug or sanitize
+  --preset P    release (default), cpu (without the CUDA backend), debug or sanitize
   --build-only  build, run nothing
   --no-python   make no virtual environment; tests that need it are skipped
   --junit FILE  also write results as JUnit XML (the first group to FILE, others to FILE.2)
@@ -60,8 +60,8 @@ while (($# > 0)); do
   shift
 done
 case $preset in
-  release | debug | sanitize) ;;
-  *) fail 2 "--preset $preset: choose release, debug or sanitize" ;;
+  release | cpu | debug | sanitize) ;;
+  *) fail 2 "--preset $preset: choose release, cpu, debug or sanitize" ;;
 esac
 
 readonly build=$LONGHAUL_ROOT/build/$preset
@@ -104,7 +104,9 @@ fi
 
 say "Building ($preset)"
 build_began=$SECONDS
-configure_and_build "$preset" "$LONGHAUL_ROOT/build/$preset-build.log" all
+target=all
+if [[ $label == '^fast$' ]]; then target=fast_tests; fi
+configure_and_build "$preset" "$LONGHAUL_ROOT/build/$preset-build.log" "$target"
 say "Built in $(human_seconds $((SECONDS - build_began)))"
 if [[ $build_only == yes ]]; then
   exit 0

@@ -3,6 +3,7 @@
 #   require_packages [PACKAGE...]   the packages of a build, plus those named
 #   configure_and_build PRESET LOG TARGET...
 #   fetch_cudnn_frontend            headers for attention through cuDNN, where there is a cuDNN
+#   has_gpu, find_nvcc              what the CUDA backend runs on, and is built with
 #   set_mpi_environment             Open MPI on one host with more ranks than cores
 #   say, warn, fail                 messages
 
@@ -121,6 +122,11 @@ show_build_progress() {
 # version is fixed; any from 1.14 on has been seen to compile.
 readonly CUDNN_FRONTEND_VERSION=1.32.0
 
+has_gpu() { compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
+
+# Prints the CUDA compiler's path; fails where there is none.
+find_nvcc() { command -v "${CUDACXX:-nvcc}" || command -v /usr/local/cuda/bin/nvcc; }
+
 has_cudnn_headers() {
   local nvcc=$1 folder
   for folder in "${CUDNN_HOME:+$CUDNN_HOME/include}" "$(dirname "$nvcc")/../include" /usr/local/cuda/include \
@@ -141,7 +147,7 @@ fetch_cudnn_frontend() {
   if [[ -f "$target/include/cudnn_frontend.h" ]]; then
     return 0
   fi
-  nvcc=$(command -v "${CUDACXX:-nvcc}" || command -v /usr/local/cuda/bin/nvcc) || return 0
+  nvcc=$(find_nvcc) || return 0
   local without="attention on the GPU will use our own kernel, which is slower"
   if ! has_cudnn_headers "$nvcc"; then
     warn "no cudnn.h: $without"
@@ -186,7 +192,9 @@ configure_and_build() {
   read -ra extra <<<"${LONGHAUL_CMAKE_ARGS:-}"
   mkdir -p "$(dirname "$log")"
   : >"$log"
-  fetch_cudnn_frontend
+  case $preset in
+    release | debug) fetch_cudnn_frontend ;;  # the others have no CUDA backend
+  esac
   if ! (cd "$LONGHAUL_ROOT" && cmake --preset "$preset" ${extra[@]+"${extra[@]}"}) >>"$log" 2>&1; then
     tail -n 30 "$log" >&2
     fail 1 "CMake could not configure the build; the whole log is $log"

@@ -12,6 +12,7 @@
 #include "comm/nccl_communicator.h"
 #include "compute/cuda/cuda_backend.h"
 #include "compute/cuda/device/device.h"
+#include "runtime/select_device.h"
 #endif
 
 namespace longhaul {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "app/command.h"
@@ -11,6 +10,7 @@
 #include "app/flags/completion_script.h"
 #include "app/flags/options.h"
 #include "core/error.h"
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -52,7 +52,7 @@ CommandFlags describe(const Command& command, std::vector<std::string> words) {
     command.run(static_cast<int>(arguments.size()), arguments.data());
     text = captured.text();
   }
-  const nlohmann::json answer = nlohmann::json::parse(text);
+  const nlohmann::json answer = parse_json<nlohmann::json>(text);
   result.positional = answer.at("positional").get<std::string>();
   for (const auto& flag : answer.at("flags")) {
     FlagDescription description;

@@ -3,7 +3,8 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
+
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -30,8 +31,7 @@ json line_json(const TensorLine& line) {
 
 /// A value in a few words: text without quotes, the rest as JSON.
 std::string brief(const json& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>() : dump_json(value, -1, InvalidUtf8::replace);
 }
 
 /// "key value, key value, ..." of an object, wrapped and indented under its label.
@@ -52,14 +52,12 @@ std::string members_text(const json& object) {
   return text;
 }
 
-std::string dump(const json& value) {
-  return value.dump(2, ' ', false, json::error_handler_t::replace);
-}
+std::string dump(const json& value) { return dump_json(value, 2, InvalidUtf8::replace); }
 
 }  // namespace
 
 std::string metadata_text(const std::string& metadata) {
-  const json object = json::parse(metadata, nullptr, false);
+  const json object = parse_json_or_discard<json>(metadata);
   if (!object.is_object()) return fmt::format("{:<{}}{}\n", "metadata", kLabelWidth, metadata);
   std::string text;
   for (const auto& [key, value] : object.items()) {
@@ -72,7 +70,7 @@ std::string metadata_text(const std::string& metadata) {
 }
 
 std::string report_json(const InspectReport& report) {
-  const json metadata = json::parse(report.metadata, nullptr, false);
+  const json metadata = parse_json_or_discard<json>(report.metadata);
   json tensors = json::array();
   for (const TensorLine& line : report.tensors) tensors.push_back(line_json(line));
   json whole{{"path", report.path},

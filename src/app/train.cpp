@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "app/backend_factory.h"
 #include "app/command.h"
@@ -14,8 +13,9 @@
 #include "app/mpi_command.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/reader.h"
+#include "core/json.h"
 #include "core/stop_signals.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/prepare_dataset.h"
 #include "hf/tokenizer_files.h"
 #include "plan/layout_advice.h"
 #include "preflight/preflight.h"
@@ -44,8 +44,8 @@ ModelDirectory open_model(const std::string& path) {
   if (!is_checkpoint(path)) return {ModelConfig::load(path), path, tokenizer};
   const fs::path step = *find_checkpoint(path);
   const CheckpointReader reader(step);
-  const nlohmann::ordered_json metadata = nlohmann::ordered_json::parse(reader.metadata());
-  return {ModelConfig::parse(metadata.at("model").dump(), step.string()), step, tokenizer};
+  const nlohmann::ordered_json metadata = parse_json<nlohmann::ordered_json>(reader.metadata());
+  return {ModelConfig::parse(dump_json(metadata.at("model")), step.string()), step, tokenizer};
 }
 
 /// The checkpoint to continue from, if any.

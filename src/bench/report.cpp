@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "core/version.h"
 #include "metrics/humanize.h"
 
@@ -137,7 +137,7 @@ std::string Report::json() const {
     for (std::size_t i = 0; i < cells.size(); ++i) row[columns_[i].key] = to_json(cells[i]);
     object["rows"].push_back(std::move(row));
   }
-  return object.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return dump_json(object, 1, InvalidUtf8::replace) + "\n";
 }
 
 }  // namespace longhaul::bench

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "checkpoint/naming.h"
@@ -12,6 +11,7 @@
 #include "core/convert.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "hf/hf_model.h"
 #include "hf/import_model.h"
 #include "hf/tokenizer_files.h"
@@ -25,7 +25,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kListedProblems = 5;
 
 Json parse_metadata(const CheckpointReader& reader) {
-  Json json = Json::parse(reader.metadata(), nullptr, /*allow_exceptions=*/false);
+  Json json = parse_json_or_discard<Json>(reader.metadata());
   if (!json.is_object() || !json.contains("model") || !json["model"].is_object()) {
     user_error(
         "{}: its metadata has no model configuration, so it cannot be exported; was it "
@@ -131,7 +131,7 @@ ExportReport export_model(const ExportOptions& options) {
   const CheckpointReader reader(report.checkpoint);
   report.step = reader.step();
   const Json metadata = parse_metadata(reader);
-  report.config = ModelConfig::parse(metadata["model"].dump(),
+  report.config = ModelConfig::parse(dump_json(metadata["model"]),
                                      report.checkpoint.string() + ": model configuration");
   const std::vector<LogicalTensor> tensors = logical_tensors(report.config);
   check_tensors(reader, tensors);

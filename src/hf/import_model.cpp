@@ -1,7 +1,6 @@
 #include "hf/import_model.h"
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
@@ -10,6 +9,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/version.h"
 #include "hf/hf_model.h"
 #include "hf/tokenizer_files.h"
@@ -25,9 +25,9 @@ std::string metadata_text(const HfModel& model) {
   json["step"] = 0;
   json["time"] = utc_now(TimeDigits::seconds);
   json["layout"] = {{"tp", 1}, {"cp", 1}, {"dp", 1}};
-  json["model"] = nlohmann::ordered_json::parse(model.config().json);
+  json["model"] = parse_json<nlohmann::ordered_json>(model.config().json);
   json["imported_from"] = std::filesystem::absolute(model.directory()).string();
-  return json.dump();
+  return dump_json(json);
 }
 
 }  // namespace

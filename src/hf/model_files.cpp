@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "hf/byte_progress.h"
 #include "hf/hf_model.h"
 #include "hf/safetensors_reader.h"
@@ -92,7 +92,7 @@ WeightFiles verify_weights(const std::filesystem::path& directory,
 }
 
 std::string config_text(const std::string& text, DType dtype) {
-  auto json = nlohmann::ordered_json::parse(text);
+  auto json = parse_json<nlohmann::ordered_json>(text);
   bool spelled = false;
   for (const char* key : {"dtype", "torch_dtype"}) {
     if (!json.contains(key)) continue;
@@ -104,7 +104,7 @@ std::string config_text(const std::string& text, DType dtype) {
     const bool qwen2 = json.value("model_type", "") == "qwen2";
     json["architectures"] = {qwen2 ? "Qwen2ForCausalLM" : "Qwen3ForCausalLM"};
   }
-  return json.dump(2) + "\n";
+  return dump_json(json, 2) + "\n";
 }
 
 }  // namespace longhaul

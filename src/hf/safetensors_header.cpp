@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.h"
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -62,7 +62,7 @@ Json parse_json(std::string_view text, std::string_view source) {
     return true;
   };
   try {
-    return Json::parse(text, refuse_duplicates);
+    return longhaul::parse_json<Json>(text, refuse_duplicates);
   } catch (const Json::parse_error& error) {
     user_error("{}: the header is not valid JSON at its byte {}; {}", source, error.byte, kRemedy);
   }
@@ -113,7 +113,7 @@ SafetensorsEntry parse_entry(const std::string& name, const Json& value, std::ui
   const auto begin = natural(value["data_offsets"][0]);
   const auto end = natural(value["data_offsets"][1]);
   if (!begin || !end || *begin > *end) {
-    refuse(fmt::format("its data_offsets {} are no range", value["data_offsets"].dump()));
+    refuse(fmt::format("its data_offsets {} are no range", dump_json(value["data_offsets"])));
   }
   if (*end > data_bytes) {
     refuse(fmt::format("its data ends at byte {} but the file holds {} bytes of data", *end,

@@ -1,9 +1,9 @@
 #include "hf/safetensors_writer.h"
 
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "hf/safetensors_header.h"
 
 namespace longhaul {
@@ -27,7 +27,7 @@ std::string header_bytes(const SafetensorsTensor* tensors, std::size_t count) {
     offset += tensors[i].bytes();
     json[tensors[i].name] = std::move(entry);
   }
-  std::string text = json.dump();
+  std::string text = dump_json(json);
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   const auto length = static_cast<std::uint64_t>(text.size());
   std::string bytes(sizeof(length), '\0');
@@ -123,7 +123,7 @@ void SafetensorsWriter::write_index() const {
   for (const Shard& shard : shards_) {
     for (std::size_t i = 0; i < shard.count; ++i) map[tensors_[shard.first + i].name] = shard.file;
   }
-  write_text_file(directory_ / "model.safetensors.index.json", json.dump(2) + "\n");
+  write_text_file(directory_ / "model.safetensors.index.json", dump_json(json, 2) + "\n");
 }
 
 std::vector<std::string> SafetensorsWriter::files() const {

@@ -4,13 +4,13 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -39,7 +39,7 @@ class LineBuilder {
   }
   std::string take() {
     if (!nonfinite_.empty()) line_["nonfinite"] = nonfinite_;
-    return line_.dump();
+    return dump_json(line_);
   }
 
  private:
@@ -54,7 +54,7 @@ struct KeptLine {
 };
 
 std::optional<KeptLine> parse_line(std::string_view text) {
-  const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto line = parse_json_or_discard<nlohmann::json>(text);
   if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer()) {
     return std::nullopt;
   }

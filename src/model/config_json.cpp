@@ -2,14 +2,15 @@
 
 #include <cmath>
 
+#include "core/json.h"
+
 namespace longhaul {
 namespace {
 
 /// A value for a message, cut when long.
 std::string shown(const nlohmann::json& value) {
   constexpr std::size_t kMaxShown = 60;
-  std::string text =
-      value.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+  std::string text = dump_json(value, -1, InvalidUtf8::replace);
   if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "...";
   return text;
 }

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/json.h"
 #include "model/config_json.h"
 #include "model/rope_config.h"
 
@@ -131,7 +132,7 @@ std::string rounded_count(std::int64_t count) {
 ModelConfig ModelConfig::parse(std::string_view text, std::string_view source) {
   Json document;
   try {
-    document = Json::parse(text);
+    document = parse_json<Json>(text);
   } catch (const Json::parse_error& error) {
     user_error("{}: not valid JSON at byte {}; write it again or copy it from the model's release",
                source, error.byte);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "core/stopwatch.h"
 
 namespace longhaul::preflight {
@@ -24,9 +25,7 @@ Finding failure_of(const Seen<nlohmann::json>& seen, const Seen<nlohmann::json>*
 }
 
 /// Bytes in a path or a message need not be UTF-8, which JSON insists on.
-std::string dump(const nlohmann::json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
-}
+std::string dump(const nlohmann::json& json) { return dump_json(json, -1, InvalidUtf8::replace); }
 
 }  // namespace
 
@@ -47,7 +46,7 @@ void CheckList::run_json(const char* name, const std::function<Json()>& look,
   std::vector<Seen<Json>> seen;
   std::vector<Seen<Json>> failed;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    Json one = Json::parse(all[rank]);
+    Json one = parse_json<Json>(all[rank]);
     Seen<Json> of_rank{static_cast<int>(rank), one["host"].get<std::string>(), {}};
     if (one.contains("failed")) {
       of_rank.fact = std::move(one);

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "core/json.h"
 #include "preflight/majority.h"
 #include "train/run_state.h"
 
@@ -45,9 +46,9 @@ Settings comparable_flags(const std::map<std::string, std::string>& flags) {
 
 Settings comparable_model_config(const std::string& json) {
   Settings settings;
-  const nlohmann::json config = nlohmann::json::parse(comparable_model(json));
+  const nlohmann::json config = parse_json<nlohmann::json>(comparable_model(json));
   for (const auto& [key, value] : config.items()) {
-    settings[fmt::format("'{}' of config.json", key)] = value.dump();
+    settings[fmt::format("'{}' of config.json", key)] = dump_json(value);
   }
   return settings;
 }

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "preflight/mount.h"
 
 namespace longhaul::preflight {
@@ -26,7 +27,7 @@ std::string random_id() {
 
 /// Bytes of a path need not be UTF-8, which JSON insists on.
 std::string encode(const DirectoryFact& fact) {
-  return nlohmann::json(fact).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return dump_json(nlohmann::json(fact), -1, InvalidUtf8::replace);
 }
 
 /// Reading a folder makes network file systems ask the server what is in it.
@@ -126,7 +127,7 @@ std::vector<DirectoryFact> DirectoryProbe::look() {
   facts[static_cast<std::size_t>(coordinator_.rank())] = mine;
   const auto second_deadline = std::chrono::steady_clock::now() + patience_;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {  // on rank 0
-    facts[rank] = nlohmann::json::parse(all[rank]).get<DirectoryFact>();
+    facts[rank] = parse_json<nlohmann::json>(all[rank]).get<DirectoryFact>();
     const bool wrote = made && facts[rank].exists && facts[rank].cannot_write.empty();
     // A rank that does not see rank 0's file has its own directory: nothing will appear.
     const auto until = facts[rank].sees_rank_0 ? second_deadline : std::chrono::steady_clock::now();

@@ -11,7 +11,7 @@
 #include "core/file.h"
 #include "core/proc.h"
 #include "data/files/data_source.h"
-#include "data/rows/row_blocks.h"
+#include "data/files/data_file.h"
 #include "metrics/console_style.h"
 #include "preflight/clock_check.h"
 #include "preflight/configuration_check.h"

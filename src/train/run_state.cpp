@@ -1,10 +1,10 @@
 #include "train/run_state.h"
 
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "core/version.h"
 
 namespace longhaul {
@@ -21,7 +21,7 @@ constexpr const char* kIrrelevantModelKeys[] = {
 
 /// What decides which samples each step sees.
 Json data_order(const RunRecord& record) {
-  Json data = Json::parse(record.data_identity);
+  Json data = parse_json<Json>(record.data_identity);
   data["global_bs"] = record.options.global_bs;
   return data;
 }
@@ -41,16 +41,16 @@ void list_differences(const Json& saved, const Json& now, const std::string& pat
     }
     return;
   }
-  lines.push_back(
-      fmt::format("  {}: the checkpoint has {}, this run {}", path, saved.dump(), now.dump()));
+  lines.push_back(fmt::format("  {}: the checkpoint has {}, this run {}", path, dump_json(saved),
+                              dump_json(now)));
 }
 
 }  // namespace
 
 std::string comparable_model(const std::string& config) {
-  Json model = Json::parse(config);
+  Json model = parse_json<Json>(config);
   for (const char* key : kIrrelevantModelKeys) model.erase(key);
-  return model.dump();
+  return dump_json(model);
 }
 
 std::string to_metadata(const RunState& state, const RunRecord& record) {
@@ -63,15 +63,15 @@ std::string to_metadata(const RunState& state, const RunRecord& record) {
                    {"consumed_samples", state.consumed_samples}};
   json["layout"] = {{"tp", record.layout.tp}, {"cp", record.layout.cp}, {"dp", record.layout.dp}};
   json["backend"] = record.backend;
-  json["model"] = Json::parse(record.config.json);
+  json["model"] = parse_json<Json>(record.config.json);
   json["data"] = data_order(record);
-  json["args"] = Json::parse(record.options.to_json());
-  return json.dump();
+  json["args"] = parse_json<Json>(record.options.to_json());
+  return dump_json(json);
 }
 
 RunState resume_state(const std::string& metadata, const RunRecord& record,
                       const std::string& source) {
-  const Json json = Json::parse(metadata);
+  const Json json = parse_json<Json>(metadata);
   if (!json.contains("state")) {
     user_error(
         "{}: was not written by a training run (it holds weights only), so it cannot be resumed; "
@@ -80,8 +80,8 @@ RunState resume_state(const std::string& metadata, const RunRecord& record,
         source);
   }
   std::vector<std::string> lines;
-  list_differences(Json::parse(comparable_model(json["model"].dump())),
-                   Json::parse(comparable_model(record.config.json)), "model", lines);
+  list_differences(parse_json<Json>(comparable_model(dump_json(json["model"]))),
+                   parse_json<Json>(comparable_model(record.config.json)), "model", lines);
   list_differences(json["data"], data_order(record), "data", lines);
   if (!lines.empty()) {
     user_error(

@@ -1,9 +1,9 @@
 #include "train/train_options.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "model/recomputation.h"
 
 namespace longhaul {
@@ -118,7 +118,7 @@ std::string TrainOptions::to_json() const {
   json["save_interval"] = save_interval;
   json["save_total_limit"] = save_total_limit;
   json["eval_interval"] = eval_interval;
-  return json.dump();
+  return dump_json(json);
 }
 
 }  // namespace longhaul

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "core/version.h"
 
 namespace longhaul::bench {
@@ -30,7 +30,7 @@ TEST(Report, JsonHoldsEverything) {
   report.add_row({std::string("add"), std::int64_t{1 << 20}, 2.5, 1234.5, true});
   report.add_row({std::string("nan"), std::int64_t{0}, Value(), std::nan(""), false});
   report.add_result("mean", 3.25);
-  const auto json = nlohmann::json::parse(report.json());
+  const auto json = parse_json<nlohmann::json>(report.json());
   EXPECT_EQ(json, (nlohmann::json{
                       {"benchmark", "kernels"},
                       {"version", kVersion},

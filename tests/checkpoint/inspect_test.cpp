@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "app/command.h"
 #include "checkpoint/index_reader.h"
@@ -11,6 +10,7 @@
 #include "checkpoint/thread_ranks.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -67,7 +67,7 @@ class Inspect : public testing::Test {
                           {"layout", {{"tp", 2}, {"cp", 1}, {"dp", 1}}},
                           {"args", {{"lr", 1e-5}, {"dataset", "a.jsonl"}}}};
       const std::int64_t row = 2 * coordinator.rank();
-      CheckpointContents contents{step, metadata.dump(), {}};
+      CheckpointContents contents{step, dump_json(metadata), {}};
       for (const std::string& path : {checkpoint_path("model.layers.10.mlp.up_proj.weight"),
                                       checkpoint_path("model.layers.2.mlp.up_proj.weight"),
                                       optimizer_path("exp_avg", "model.norm.weight")}) {
@@ -129,7 +129,7 @@ TEST_F(Inspect, PrintsASlice) {
 }
 
 TEST_F(Inspect, PrintsJson) {
-  json whole = json::parse(inspect({save(), "--json", "true", "--verify", "true"}).out);
+  json whole = parse_json<json>(inspect({save(), "--json", "true", "--verify", "true"}).out);
   EXPECT_EQ(whole["step"], 20);
   EXPECT_EQ(whole["verified"], true);
   EXPECT_EQ(whole["metadata"]["layout"]["tp"], 2);
@@ -137,7 +137,7 @@ TEST_F(Inspect, PrintsJson) {
   EXPECT_EQ(whole["tensors"][0]["name"], "model.layers.2.mlp.up_proj.weight");
   EXPECT_DOUBLE_EQ(whole["tensors"][0]["norm"], std::sqrt(35720.0));
   EXPECT_EQ(whole["tensors"][2]["nonfinite"], 1);
-  const json slice = json::parse(
+  const json slice = parse_json<json>(
       inspect({save(), "--tensor", "model.norm.weight", "--slice", ":", "--json", "true"}).out);
   EXPECT_EQ(slice["values"], (json{1.0, 2.0, nullptr}));
   EXPECT_EQ(slice["dtype"], "bfloat16");
@@ -164,7 +164,7 @@ TEST_F(Inspect, VerifyListsEveryDamageAndFails) {
   EXPECT_HAS(result.error, "shard_00001.h5: model.layers.2.mlp.up_proj.weight (rows 2..3");
   EXPECT_HAS(result.error, "2 damages found; restore the files from a copy");
   EXPECT_EQ(result.out, "");
-  const json listed = json::parse(inspect({save(), "--verify", "true", "--json", "true"}).out);
+  const json listed = parse_json<json>(inspect({save(), "--verify", "true", "--json", "true"}).out);
   EXPECT_EQ(listed["damages"].size(), 2U);
 }
 

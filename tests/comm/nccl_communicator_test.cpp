@@ -15,8 +15,8 @@
 
 #include "comm/device_values.h"
 #include "comm/mpi_runtime.h"
-#include "compute/cuda/device/device.h"
 #include "core/error.h"
+#include "runtime/select_device.h"
 
 namespace longhaul {
 namespace {

@@ -10,6 +10,7 @@
 #include "compute/cuda/device/device_choice.h"
 #include "compute/cuda/device/device_monitor.h"
 #include "core/error.h"
+#include "runtime/select_device.h"
 
 namespace longhaul::cuda {
 namespace {

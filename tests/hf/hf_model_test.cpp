@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/json.h"
 #include "hf/hf_test_support.h"
 #include "hf/init_model.h"
 
@@ -24,10 +25,10 @@ using Change = std::function<void(std::vector<LogicalTensor>&)>;
 /// Writes a model of `config` whose stored tensors are `change`d.
 void write_model(const fs::path& directory, const nlohmann::ordered_json& config,
                  const Change& change, DType dtype = DType::f32) {
-  const ModelConfig model = ModelConfig::parse(config.dump(), "config.json");
+  const ModelConfig model = ModelConfig::parse(dump_json(config), "config.json");
   std::vector<LogicalTensor> tensors = logical_tensors(model);
   change(tensors);
-  write_file(directory / "config.json", config.dump());
+  write_file(directory / "config.json", dump_json(config));
   write_weights(directory, tensors, dtype, 1 << 30,
                 [&](const LogicalTensor& tensor, std::int64_t row, std::int64_t rows, void* out) {
                   initial_rows(tensor, row, rows, 1.0, 5, dtype, out);
@@ -107,7 +108,7 @@ TEST(HfModel, NamesTensorsThatDoNotFit) {
   // A Qwen2 model under a Qwen3 configuration: the first five problems and how many more.
   const TemporaryDirectory directory;
   write_model(directory.path(), small_config("qwen2"), kNothing);
-  write_file(directory / "config.json", small_config("qwen3").dump());
+  write_file(directory / "config.json", dump_json(small_config("qwen3")));
   EXPECT_TRUE(contains(error_of([&] { HfModel model(directory.path()); }), "and 5 more"));
 }
 
@@ -144,7 +145,7 @@ TEST(HfModel, AHeadBesideATiedEmbeddingIsIgnoredWithANoteWhenItDiffers) {
                          "'lm_head.weight' differs from 'model.embed_tokens.weight', but "
                          "tie_word_embeddings is true: it is ignored"));
   }
-  std::vector<LogicalTensor> tensors = logical_tensors(ModelConfig::parse(config.dump(), ""));
+  std::vector<LogicalTensor> tensors = logical_tensors(ModelConfig::parse(dump_json(config), ""));
   add_head(tensors);
   write_weights(directory.path(), tensors, DType::f32, 1 << 30,
                 [](const LogicalTensor& tensor, std::int64_t row, std::int64_t rows, void* out) {

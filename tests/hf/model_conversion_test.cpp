@@ -13,6 +13,7 @@
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
 #include "core/convert.h"
+#include "core/json.h"
 #include "hf/export_model.h"
 #include "hf/hf_model.h"
 #include "hf/hf_test_support.h"
@@ -41,7 +42,7 @@ class ModelConversion : public testing::Test {
   InitOptions init_options(const char* family = "qwen3",
                            const nlohmann::ordered_json& changes = {}) {
     fs::create_directories(path("source"));
-    write_file(path("source") / "config.json", small_config(family, changes).dump());
+    write_file(path("source") / "config.json", dump_json(small_config(family, changes)));
     InitOptions options;
     options.config = path("source");
     options.output = path("model");
@@ -125,11 +126,11 @@ TEST_F(ModelConversion, InitWritesACompleteDirectory) {
   EXPECT_EQ(init_model(options).dtype, DType::bf16);
   EXPECT_EQ(files_in(path("model")),
             "config.json generation_config.json model.safetensors tokenizer.json ");
-  const auto config = nlohmann::ordered_json::parse(read_file(path("model") / "config.json"));
+  const auto config = parse_json<nlohmann::ordered_json>(read_file(path("model") / "config.json"));
   EXPECT_EQ(config["torch_dtype"], "bfloat16");
   EXPECT_EQ(config["architectures"], nlohmann::ordered_json::array({"Qwen3ForCausalLM"}));
   EXPECT_EQ(config["eos_token_id"], 9);
-  EXPECT_EQ(config["rope_theta"].dump(), "10000.0");
+  EXPECT_EQ(dump_json(config["rope_theta"]), "10000.0");
   EXPECT_EQ(config.begin().key(), "model_type") << "the order of the keys stays";
 }
 
@@ -229,11 +230,11 @@ TEST_F(ModelConversion, CheckpointKeepsConfigurationAndDtype) {
   init_model(options);
   import_model(path("model"), path("save"));
   const CheckpointReader reader(path("save") / "step_00000000");
-  const auto metadata = nlohmann::ordered_json::parse(reader.metadata());
+  const auto metadata = parse_json<nlohmann::ordered_json>(reader.metadata());
   EXPECT_EQ(metadata["step"], 0);
-  EXPECT_EQ(metadata["layout"].dump(), R"({"tp":1,"cp":1,"dp":1})");
+  EXPECT_EQ(dump_json(metadata["layout"]), R"({"tp":1,"cp":1,"dp":1})");
   EXPECT_EQ(metadata["model"],
-            nlohmann::ordered_json::parse(read_file(path("model") / "config.json")));
+            parse_json<nlohmann::ordered_json>(read_file(path("model") / "config.json")));
   EXPECT_FALSE(metadata["program_version"].get<std::string>().empty());
   EXPECT_EQ(metadata["time"].get<std::string>().size(), 20U);
   const CheckpointTensor* norm = reader.find("model/norm/weight");
@@ -311,15 +312,15 @@ void write_checkpoint(const fs::path& save, const std::string& metadata,
 
 TEST_F(ModelConversion, ExportRefusesCheckpointsThatAreNoModel) {
   const auto config = small_config("qwen3");
-  const std::string metadata = nlohmann::ordered_json{{"model", config}}.dump();
-  std::vector<LogicalTensor> tensors = logical_tensors(ModelConfig::parse(config.dump(), ""));
+  const std::string metadata = dump_json(nlohmann::ordered_json{{"model", config}});
+  std::vector<LogicalTensor> tensors = logical_tensors(ModelConfig::parse(dump_json(config), ""));
   const auto error = [&] { return error_of([&] { export_model(export_options()); }); };
 
   EXPECT_FALSE(error().empty());  // no such directory
   write_checkpoint(path("save"), "{}", tensors);
   EXPECT_TRUE(contains(error(), "has no model configuration, so it cannot be exported"));
-  write_checkpoint(path("save"), nlohmann::ordered_json{{"model", {{"model_type", "x"}}}}.dump(),
-                   tensors);
+  write_checkpoint(path("save"),
+                   dump_json(nlohmann::ordered_json{{"model", {{"model_type", "x"}}}}), tensors);
   EXPECT_TRUE(contains(error(), "model configuration: 'model_type' is \"x\""));
   const LogicalTensor removed = tensors.back();
   tensors.back().rows += 1;

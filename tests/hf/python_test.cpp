@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/json.h"
 #include "hf/hf_test_support.h"
 #include "hf/init_model.h"
 #include "hf/safetensors_reader.h"
@@ -88,7 +89,7 @@ TEST_F(PythonSafetensors, WritesWhatWeRead) {
 }
 
 TEST_F(PythonSafetensors, TransformersReadsOurConfiguration) {
-  test::write_file(directory_ / "config.json", test::small_config("qwen3").dump());
+  test::write_file(directory_ / "config.json", dump_json(test::small_config("qwen3")));
   InitOptions options;
   options.config = directory_ / "config.json";
   options.output = directory_ / "model";

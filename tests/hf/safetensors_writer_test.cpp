@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/json.h"
 #include "hf/hf_test_support.h"
 #include "hf/safetensors_reader.h"
 
@@ -76,7 +76,7 @@ TEST(SafetensorsWriter, ShardsAtTheLimit) {
                                       "model-00003-of-00003.safetensors"}));
   expect_all(directory.path());
   const auto index =
-      nlohmann::json::parse(test::read_file(directory / "model.safetensors.index.json"));
+      parse_json<nlohmann::json>(test::read_file(directory / "model.safetensors.index.json"));
   EXPECT_EQ(index["metadata"]["total_size"], 382);
   EXPECT_EQ(index["weight_map"]["embed"], "model-00001-of-00003.safetensors");
   EXPECT_EQ(index["weight_map"]["half"], "model-00002-of-00003.safetensors");

@@ -4,10 +4,10 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "temporary_directory.h"
 
 namespace longhaul {
@@ -30,7 +30,7 @@ std::vector<std::int64_t> steps_in(const std::filesystem::path& path) {
   std::vector<std::int64_t> steps;
   std::istringstream lines(read_file(path));
   for (std::string line; std::getline(lines, line);) {
-    steps.push_back(json::parse(line).at("step").get<std::int64_t>());
+    steps.push_back(parse_json<json>(line).at("step").get<std::int64_t>());
   }
   return steps;
 }
@@ -45,7 +45,7 @@ TEST(TrainLog, DoublesReadBackBitForBit) {
                              std::nextafter(2.0, 3.0), 123456789012345680.0}) {
     StepMetrics metrics = step(1, value);
     metrics.grad_norm = -value;
-    const json line = json::parse(train_log_line(metrics));
+    const json line = parse_json<json>(train_log_line(metrics));
     EXPECT_EQ(line.at("loss").get<double>(), value);
     EXPECT_EQ(line.at("grad_norm").get<double>(), -value);
   }
@@ -53,15 +53,15 @@ TEST(TrainLog, DoublesReadBackBitForBit) {
 
 TEST(TrainLog, TellsHowTheRanksSpread) {
   StepMetrics metrics = step(3);
-  EXPECT_FALSE(json::parse(train_log_line(metrics)).contains("slowest_rank"));
+  EXPECT_FALSE(parse_json<json>(train_log_line(metrics)).contains("slowest_rank"));
   metrics.spread = ComputeSpread{1.0, 2.5, 3, {}};
-  json line = json::parse(train_log_line(metrics));
+  json line = parse_json<json>(train_log_line(metrics));
   EXPECT_EQ(line.at("compute_seconds_median"), 1.0);
   EXPECT_EQ(line.at("compute_seconds_max"), 2.5);
   EXPECT_EQ(line.at("slowest_rank"), 3);
   EXPECT_FALSE(line.contains("stragglers"));
   metrics.spread->stragglers = {{3, "south", 2.5, 4}, {5, "west", 1.75, 1}};
-  line = json::parse(train_log_line(metrics));
+  line = parse_json<json>(train_log_line(metrics));
   ASSERT_EQ(line.at("stragglers").size(), 2U);
   EXPECT_EQ(line["stragglers"][0],
             (json{{"rank", 3}, {"host", "south"}, {"ratio", 2.5}, {"steps", 4}}));
@@ -69,7 +69,7 @@ TEST(TrainLog, TellsHowTheRanksSpread) {
 
 TEST(TrainLog, HasTheDocumentedKeys) {
   StepMetrics metrics = step(3);
-  const json line = json::parse(train_log_line(metrics));
+  const json line = parse_json<json>(train_log_line(metrics));
   for (const char* key : {"step",
                           "loss",
                           "grad_norm",
@@ -101,7 +101,7 @@ TEST(TrainLog, HasTheDocumentedKeys) {
   metrics.step_seconds = 1.0;
   metrics.model_flops = 1e12;
   metrics.peak_flops = 4e12;
-  const json full = json::parse(train_log_line(metrics));
+  const json full = parse_json<json>(train_log_line(metrics));
   EXPECT_EQ(full.at("eval_loss"), 4.25);
   EXPECT_EQ(full.at("mfu"), 0.25);
 }
@@ -110,7 +110,7 @@ TEST(TrainLog, NonFiniteNumbersAreNullAndNamed) {
   StepMetrics metrics = step(3, std::numeric_limits<double>::quiet_NaN());
   metrics.grad_norm = -std::numeric_limits<double>::infinity();
   metrics.skipped = true;
-  const json line = json::parse(train_log_line(metrics));
+  const json line = parse_json<json>(train_log_line(metrics));
   EXPECT_TRUE(line.at("loss").is_null());
   EXPECT_EQ(line.at("nonfinite"), json({{"loss", "nan"}, {"grad_norm", "-inf"}}));
   EXPECT_EQ(line.at("skipped"), true);

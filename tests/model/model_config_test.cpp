@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "model/parameter_table.h"
 #include "test_data.h"
 
@@ -33,7 +33,7 @@ Json qwen3_json() {
   return json;
 }
 
-ModelConfig parse(const Json& json) { return ModelConfig::parse(json.dump(), "config.json"); }
+ModelConfig parse(const Json& json) { return ModelConfig::parse(dump_json(json), "config.json"); }
 
 /// The message of the UserError that parsing throws, or "" when there is none.
 std::string error_of(const Json& json) {
@@ -152,7 +152,7 @@ TEST(ModelConfig, ParameterCountsAreThoseOfTheTensors) {
 }
 
 TEST(ModelConfig, KeepsTheText) {
-  const std::string text = qwen2_json().dump(2) + "\n";
+  const std::string text = dump_json(qwen2_json(), 2) + "\n";
   EXPECT_EQ(ModelConfig::parse(text, "config.json").json, text);
 }
 
@@ -302,7 +302,7 @@ TEST(ModelConfig, NamesMissingAndImpossibleValues) {
        {Json(0), Json(-4), Json(2.5), Json(64.0), Json("64"), Json(true), Json(1e30),
         Json(std::uint64_t{18446744073709551615ULL}), Json::array({64})}) {
     EXPECT_CONTAINS(error_with("hidden_size", value),
-                    "config.json: 'hidden_size' is " + value.dump() +
+                    "config.json: 'hidden_size' is " + dump_json(value) +
                         ", but must be an integer from 1 to 1048576");
   }
   EXPECT_CONTAINS(error_with("num_key_value_heads", 3),

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "core/file.h"
+#include "core/json.h"
 #include "test_data.h"
 
 namespace longhaul {
@@ -16,12 +16,12 @@ namespace {
 constexpr float kRelativeTolerance = 2.4e-7F;
 
 TEST(RopeFrequencies, EqualTransformers) {
-  std::ifstream file(testing::test_data() / "rope_golden.json");
-  const nlohmann::json cases = nlohmann::json::parse(file);
+  const auto cases =
+      parse_json<nlohmann::json>(read_text_file(testing::test_data() / "rope_golden.json"));
   ASSERT_GE(cases.size(), 10U);
   for (const auto& [name, golden] : cases.items()) {
     SCOPED_TRACE(name);
-    const ModelConfig config = ModelConfig::parse(golden["config"].dump(), name);
+    const ModelConfig config = ModelConfig::parse(dump_json(golden["config"]), name);
     const RopeFrequencies ours = rope_frequencies(config);
     const auto expected = golden["inverse"].get<std::vector<float>>();
     ASSERT_EQ(ours.inverse.size(), expected.size());

@@ -13,6 +13,7 @@
 #include "comm/nccl_communicator.h"
 #include "compute/cuda/cuda_backend.h"
 #include "compute/cuda/device/device.h"
+#include "runtime/select_device.h"
 #endif
 
 namespace longhaul::testing {

@@ -10,12 +10,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/version.h"
 #include "watchdog/fatal_signals.h"
 
@@ -33,7 +33,7 @@ class FailureFileTest : public ::testing::Test {
   ~FailureFileTest() override { fs::remove_all(folder_); }
 
   [[nodiscard]] nlohmann::json read() const {
-    return nlohmann::json::parse(read_text_file(folder_ / "failure.json"));
+    return parse_json<nlohmann::json>(read_text_file(folder_ / "failure.json"));
   }
   [[nodiscard]] std::size_t files() const {
     return static_cast<std::size_t>(
@@ -147,7 +147,7 @@ TEST_F(FailureFileTest, TheFirstOneStays) {
   EXPECT_EQ(files(), 1U);
 
   files_of_ranks[0]->set_former_aside();
-  EXPECT_EQ(nlohmann::json::parse(read_text_file(folder_ / "failure.previous.json")), first);
+  EXPECT_EQ(parse_json<nlohmann::json>(read_text_file(folder_ / "failure.previous.json")), first);
   EXPECT_EQ(files_of_ranks[1]->publish(later), Publication::done);
   EXPECT_EQ(read().at("message"), "later");
 }

@@ -8,7 +8,7 @@
 #include "app/flags/preparation_flags.h"
 #include "app/mpi_command.h"
 #include "core/error.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/prepare_dataset.h"
 
 namespace longhaul {
 namespace {

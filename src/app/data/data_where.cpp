@@ -1,13 +1,13 @@
 // longhaul data where: which rows a run trains on when.
 #include <cstdio>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "app/data/data_actions.h"
 #include "app/flags/flag_group.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "data/dataset/provenance.h"
 #include "metrics/humanize.h"
 
@@ -117,7 +117,7 @@ Json fate_json(const RowFate& row) {
 
 void print_json(const Json& json) {
   // File names need not be UTF-8.
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}\n", dump_json(json, 2, InvalidUtf8::replace));
 }
 
 void tell_of_rows(const Provenance& run, const WhereOptions& options) {
@@ -176,7 +176,8 @@ nlohmann::json data_of_checkpoint(const std::string& save) {
   try {
     const auto checkpoint = find_checkpoint(save);
     if (!checkpoint) return {};
-    return nlohmann::json::parse(CheckpointReader(*checkpoint).metadata()).value("data", Json());
+    return parse_json<nlohmann::json>(CheckpointReader(*checkpoint).metadata())
+        .value("data", Json());
   } catch (const UserError&) {
     return {};  // for longhaul inspect to tell
   }
@@ -185,7 +186,7 @@ nlohmann::json data_of_checkpoint(const std::string& save) {
 /// A start that was refused, because it would have changed the order of the data, has written its
 /// report all the same: it does not tell of the run whose checkpoints are there.
 void compare_with_checkpoint(const Provenance& run, const std::string& save) {
-  auto recorded = nlohmann::json::parse(run.dataset().describe_identity());
+  auto recorded = parse_json<nlohmann::json>(run.dataset().describe_identity());
   recorded["global_bs"] = run.dataset().options().run.global_bs;
   const nlohmann::json data = data_of_checkpoint(save);
   for (const auto& [key, value] : data.items()) {
@@ -193,7 +194,7 @@ void compare_with_checkpoint(const Provenance& run, const std::string& save) {
     user_error(
         "{}: the newest checkpoint was written by a run whose data has {} {}, the report is of a "
         "later start with {}; longhaul data prepare with that run's flags makes its report again",
-        save, key, value.dump(), recorded[key].dump());
+        save, key, dump_json(value), dump_json(recorded[key]));
   }
 }
 

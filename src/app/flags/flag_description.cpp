@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
+
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -126,7 +127,7 @@ std::string flags_json(const std::vector<FlagDescription>& flags) {
     one["text"] = flag.text;
     all.push_back(std::move(one));
   }
-  return all.dump(1);
+  return dump_json(all, 1);
 }
 
 }  // namespace longhaul

@@ -10,6 +10,7 @@
 #include "data/batches/packing.h"
 #include "data/batches/run_plan.h"
 #include "data/cache/cache_builder.h"
+#include "data/files/data_scan.h"
 #include "data/files/data_source.h"
 
 namespace longhaul {

@@ -1,5 +1,5 @@
-#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "data/check/data_check.h"
 
 namespace longhaul {
@@ -78,7 +78,7 @@ class JsonWriter {
 std::string check_json(const DataCheck& check) {
   constexpr int kIndent = 2;
   // File names need not be UTF-8.
-  return JsonWriter(check).all().dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
+  return dump_json(JsonWriter(check).all(), kIndent, InvalidUtf8::replace) + "\n";
 }
 
 }  // namespace longhaul

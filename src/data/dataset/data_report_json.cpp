@@ -1,6 +1,6 @@
 // data_report.json, as docs/data.md describes it.
-#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "core/version.h"
 #include "data/dataset/data_report.h"
 
@@ -108,9 +108,9 @@ std::string data_report_json(const DataReport& report, const std::string& datase
   json["packs"] = packs_json(report);
   json["steps"] = steps_json(report);
   json["duplicate_ids"] = duplicates_json(report);
-  if (!dataset_record.empty()) json["order"] = Json::parse(dataset_record);
+  if (!dataset_record.empty()) json["order"] = parse_json<Json>(dataset_record);
   // File names need not be UTF-8.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return dump_json(json, 2, InvalidUtf8::replace) + "\n";
 }
 
 }  // namespace longhaul

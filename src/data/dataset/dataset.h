@@ -7,16 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "comm/coordinator.h"
-#include "core/log.h"
 #include "data/batches/dataset_options.h"
 #include "data/batches/micro_batch.h"
 #include "data/batches/packing.h"
 #include "data/batches/sample_selection.h"
-#include "data/cache/cache_builder.h"
 #include "data/cache/rejected_log.h"
 #include "data/cache/token_cache.h"
 #include "data/dataset/data_report.h"
+#include "data/files/data_scan.h"
 #include "data/template/row_encoder.h"
 
 namespace longhaul {
@@ -105,15 +103,5 @@ class Dataset {
   DatasetOptions options_;
   SampleSelection selection_;
 };
-
-/// From data files to samples: takes the token cache of an earlier run or tokenizes on all ranks
-/// together and writes it, applies the length policy, splits, writes rejected.jsonl, and says on
-/// rank 0 what was kept. A cache that is damaged or was made from something else is rebuilt.
-/// Collective; every failure is a CollectiveError on all ranks, for example when no row can be
-/// trained on.
-Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
-                        const RowEncoder& encoder, const Log& log);
-Dataset prepare_dataset(Coordinator& coordinator, const DatasetOptions& options,
-                        const SampleEncoder& encoder, const Log& log);
 
 }  // namespace longhaul

@@ -1,10 +1,10 @@
 #include "data/dataset/dataset_record.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -128,7 +128,7 @@ std::string dataset_record(const Dataset& dataset) {
   order["token_cache"] = fs::absolute(dataset.cache().path()).string();
   order["token_cache_key"] = dataset.cache().key();
   order["identity"] = dataset.fingerprint();
-  return order.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(order, -1, InvalidUtf8::replace);
 }
 
 RecordedDataset open_recorded_dataset(const fs::path& save) {
@@ -140,7 +140,7 @@ RecordedDataset open_recorded_dataset(const fs::path& save) {
         "have prepared the data: name their --save directory",
         report.string());
   }
-  const Json json = Json::parse(read_text_file(report), nullptr, /*allow_exceptions=*/false);
+  const Json json = parse_json_or_discard<Json>(read_text_file(report));
   if (!json.is_object() || json.value("format", "") != "longhaul data report" ||
       !json.contains("order")) {
     user_error(

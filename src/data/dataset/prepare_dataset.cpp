@@ -1,3 +1,5 @@
+#include "data/dataset/prepare_dataset.h"
+
 #include <chrono>
 #include <map>
 #include <optional>
@@ -5,9 +7,9 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "data/cache/cache_builder.h"
 #include "data/cache/rejected_log.h"
 #include "data/dataset/data_report.h"
-#include "data/dataset/dataset.h"
 #include "data/dataset/dataset_record.h"
 #include "metrics/console_style.h"
 

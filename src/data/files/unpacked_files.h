@@ -8,7 +8,7 @@
 #include "comm/coordinator.h"
 #include "core/log.h"
 #include "core/stopwatch.h"
-#include "data/cache/cache_builder.h"
+#include "data/files/data_scan.h"
 
 namespace longhaul {
 

@@ -5,7 +5,7 @@
 
 #include "comm/mpi_runtime.h"
 #include "data/batch_test_support.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/prepare_dataset.h"
 #include "data/packed_test_support.h"
 
 namespace longhaul {

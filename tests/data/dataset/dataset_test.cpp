@@ -10,6 +10,7 @@
 
 #include "comm/mpi_runtime.h"
 #include "data/batch_test_support.h"
+#include "data/dataset/prepare_dataset.h"
 #include "data/dataset/streamed_report.h"
 #include "data/json/json_parse.h"
 #include "data/json/json_print.h"

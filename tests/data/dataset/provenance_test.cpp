@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "data/batch_test_support.h"
+#include "data/dataset/prepare_dataset.h"
 
 namespace longhaul {
 namespace {

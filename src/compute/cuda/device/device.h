@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "comm/coordinator.h"
-
 namespace longhaul::cuda {
 
 /// One GPU, for the log, the memory plan and MFU.
@@ -36,8 +34,7 @@ std::vector<DeviceInfo> visible_device_infos();
 /// Can this program's kernels run on it? Throws UserError when not.
 void check_supported(const DeviceInfo& device);
 
-/// Chooses the GPU of every rank (choose_device() says how), makes it the process's current device
-/// and opens it. Collective; what is wrong on one rank is a CollectiveError on all.
-DeviceInfo select_device(Coordinator& coordinator, int ranks_per_gpu);
+/// Makes it the process's current device and creates its context. Throws UserError when it cannot.
+void open_device(const DeviceInfo& device);
 
 }  // namespace longhaul::cuda

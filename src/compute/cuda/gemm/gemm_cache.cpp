@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/json.h"
 
 namespace longhaul {
 namespace {
@@ -85,11 +85,11 @@ std::string print(const Line& line) {
   json["tflops"] = line.algorithm.tflops;
   json["first_tflops"] = line.algorithm.first_tflops;
   // A device's name is the driver's; whatever bytes it holds, a line can be printed.
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return dump_json(json, -1, InvalidUtf8::replace);
 }
 
 std::optional<Line> parse(std::string_view text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json json = parse_json_or_discard<nlohmann::json>(text);
   if (!json.is_object()) return std::nullopt;
   const auto field = [&](const char* name) -> const nlohmann::json& {
     static const nlohmann::json kMissing;
@@ -125,7 +125,7 @@ std::vector<Line> read_lines(const std::filesystem::path& file) {
     const std::string_view text = std::string_view(content).substr(begin, end - begin);
     begin = end + 1;
     if (first) {
-      const nlohmann::json head = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+      const nlohmann::json head = parse_json_or_discard<nlohmann::json>(text);
       if (!head.is_object() || head.value("format", nlohmann::json()) != kFormat) return lines;
       first = false;
       continue;
@@ -196,7 +196,7 @@ std::size_t GemmCache::load(const std::filesystem::path& file) {
 void GemmCache::save(const std::filesystem::path& file) {
   nlohmann::ordered_json head;
   head["format"] = kFormat;
-  std::string content = head.dump() + "\n";
+  std::string content = dump_json(head) + "\n";
   for (const Line& line : read_lines(file)) {
     const bool ours = line.device == device_ && line.library_version == library_version_;
     if (!ours || !algorithms_.contains(line.gemm)) content += print(line) + "\n";
