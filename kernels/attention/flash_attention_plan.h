@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/attention_shape.h"
+#include "core/rounding.h"
 #include "kernels/attention/flash_attention.h"
 
 namespace longhaul::kernels::flash {
@@ -57,13 +58,13 @@ inline constexpr std::int64_t kEnoughKeyBlocks = 264;
 /// Into how many parts the query heads of one key/value head are divided: 1 .. heads / kv_heads.
 inline int key_block_parts(std::int64_t key_blocks, const AttentionHeads& heads) {
   const std::int64_t have = std::max<std::int64_t>(1, key_blocks * heads.num_kv_heads);
-  const std::int64_t wanted = (kEnoughKeyBlocks + have - 1) / have;
+  const std::int64_t wanted = ceil_div(kEnoughKeyBlocks, have);
   return static_cast<int>(std::min<std::int64_t>(wanted, heads.num_q_heads / heads.num_kv_heads));
 }
 
 /// Bytes of delta [heads, Tq] fp32, padded to 16.
 inline std::size_t delta_bytes(std::int64_t q_rows, const AttentionHeads& heads) {
-  return (static_cast<std::size_t>(q_rows * heads.num_q_heads) * sizeof(float) + 15) / 16 * 16;
+  return round_up(static_cast<std::size_t>(q_rows * heads.num_q_heads) * sizeof(float), 16);
 }
 /// Bytes of the parts of dk and dv of so many (part, key block, head), fp32.
 inline std::size_t parts_bytes(std::int64_t count, const AttentionHeads& heads) {

@@ -10,6 +10,7 @@
 
 #include "checkpoint/background_work.h"
 #include "core/error.h"
+#include "core/rounding.h"
 
 namespace longhaul {
 namespace {
@@ -58,7 +59,7 @@ void BulkFile::sync() {
 /// Afterwards the run goes on in an empty buffer.
 void BulkFile::flush() {
   throw_if_stopped(stop_);
-  const std::size_t first_block = (begin_ + kBlock - 1) / kBlock * kBlock;
+  const std::size_t first_block = round_up(begin_, kBlock);
   const std::size_t last_block = end_ / kBlock * kBlock;
   const auto write = [&](std::size_t begin, std::size_t end) {
     if (begin >= end) return;

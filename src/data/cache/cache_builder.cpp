@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/in_parallel.h"
 #include "core/sha256.h"
+#include "core/rounding.h"
 #include "core/stopwatch.h"
 #include "data/cache/token_cache.h"
 #include "data/cache/token_cache_format.h"
@@ -111,7 +112,7 @@ DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesy
   // Rank r reads blocks r, r + ranks, ...; then everyone learns of all.
   const auto blocks = static_cast<std::int64_t>(scan.blocks.size());
   const std::int64_t ranks = coordinator.size();
-  const std::int64_t mine = (blocks - coordinator.rank() + ranks - 1) / ranks;
+  const std::int64_t mine = ceil_div(blocks - coordinator.rank(), ranks);
   std::vector<BlockSummary> summaries(static_cast<std::size_t>(mine));
   coordinator.run_collectively([&] {
     in_parallel(mine, threads, [&](int, std::int64_t i) {
@@ -175,7 +176,7 @@ TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
   const std::int64_t threads = -coordinator.max(-std::max(options.threads, 1));
   const std::int64_t most = std::max<std::int64_t>(kBlocksInFlight / ranks, 1);
   const std::int64_t per_rank =
-      std::min({most, kBlocksPerThread * threads, (blocks + ranks - 1) / ranks});
+      std::min({most, kBlocksPerThread * threads, ceil_div(blocks, ranks)});
   std::vector<RowEncoder::Scratch> scratch(static_cast<std::size_t>(threads));
   Progress progress(log, scan);
 
