@@ -19,6 +19,27 @@ std::vector<double> widen(const std::byte* data, std::int64_t count) {
   return {values.begin(), values.end()};
 }
 
+/// The elements as numbers.
+std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t count) {
+  switch (dtype) {
+    case DType::f64:
+      return widen<double>(data, count);
+    case DType::i64:
+      return widen<std::int64_t>(data, count);
+    case DType::i32:
+      return widen<std::int32_t>(data, count);
+    case DType::u8:
+      return widen<std::uint8_t>(data, count);
+    case DType::f32:
+    case DType::bf16:
+    case DType::f16:
+      break;
+  }
+  std::vector<float> floats(static_cast<std::size_t>(count));
+  convert_values(data, dtype, floats.data(), DType::f32, count);
+  return {floats.begin(), floats.end()};
+}
+
 /// Cuts a tensor into rectangles of about a million elements: whole rows, or parts of a vector.
 void for_each_block(const CheckpointTensor& tensor,
                     const std::function<void(std::vector<std::int64_t> offset,
@@ -41,26 +62,6 @@ void for_each_block(const CheckpointTensor& tensor,
 std::int64_t element_count(const CheckpointTensor& tensor) {
   return std::accumulate(tensor.shape.begin(), tensor.shape.end(), std::int64_t{1},
                          std::multiplies<>());
-}
-
-std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t count) {
-  switch (dtype) {
-    case DType::f64:
-      return widen<double>(data, count);
-    case DType::i64:
-      return widen<std::int64_t>(data, count);
-    case DType::i32:
-      return widen<std::int32_t>(data, count);
-    case DType::u8:
-      return widen<std::uint8_t>(data, count);
-    case DType::f32:
-    case DType::bf16:
-    case DType::f16:
-      break;
-  }
-  std::vector<float> floats(static_cast<std::size_t>(count));
-  convert_values(data, dtype, floats.data(), DType::f32, count);
-  return {floats.begin(), floats.end()};
 }
 
 std::vector<double> read_values(const CheckpointReader& reader, const CheckpointTensor& tensor,

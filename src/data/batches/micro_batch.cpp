@@ -139,11 +139,4 @@ void fill_micro_batch(std::span<const Document> documents, const ParallelLayout&
   }
 }
 
-MicroBatch build_micro_batch(std::span<const Document> documents, const ProcessGrid& grid,
-                             std::int64_t max_tokens) {
-  MicroBatch batch;
-  fill_micro_batch(documents, grid.layout(), grid.cp_rank(), max_tokens, batch);
-  return batch;
-}
-
 }  // namespace longhaul
