@@ -11,7 +11,7 @@
 #include "app/inspect_json.h"
 #include "checkpoint/naming.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 
 namespace longhaul {
 namespace {
@@ -40,13 +40,6 @@ bool natural_less(const std::string& a, const std::string& b) {
     }
   }
   return a.size() - i < b.size() - j;
-}
-
-std::string count_text(std::int64_t count) {
-  const auto value = static_cast<double>(count);
-  if (count >= 1000000000) return fmt::format("{:.2f} billion", value / 1e9);
-  if (count >= 1000000) return fmt::format("{:.2f} million", value / 1e6);
-  return fmt::format("{}", count);
 }
 
 std::string norm_text(const TensorLine& line) {
@@ -159,8 +152,7 @@ std::string report_text(const InspectReport& report) {
   std::string when = report.written.substr(0, report.written.find('.'));
   std::replace(when.begin(), when.end(), 'T', ' ');
   add("written", when + " UTC");
-  add("size", fmt::format("{} in {} shard{}", format_bytes(report.bytes), report.shards,
-                          report.shards == 1 ? "" : "s"));
+  add("size", fmt::format("{} in {}", human_bytes(report.bytes), counted(report.shards, "shard")));
   text += metadata_text(report.metadata);
   text += '\n';
 
@@ -181,10 +173,10 @@ std::string report_text(const InspectReport& report) {
                         shape_text(line.tensor.shape), shape_width, name_of(line.tensor.dtype),
                         norms ? " " : "", norm_text(line));
   }
-  text += fmt::format("\n{} weights, {} parameters", report.weights, count_text(report.parameters));
+  text +=
+      fmt::format("\n{} weights, {} parameters", report.weights, human_count(report.parameters));
   if (report.optimizer_tensors > 0) {
-    text += fmt::format("; {} tensor{} of optimizer state", report.optimizer_tensors,
-                        report.optimizer_tensors == 1 ? "" : "s");
+    text += fmt::format("; {} of optimizer state", counted(report.optimizer_tensors, "tensor"));
   }
   text += '\n';
   if (!report.verified.empty()) text += report.verified + '\n';
@@ -200,9 +192,9 @@ TensorSlice read_slice(const CheckpointReader& reader, const std::string& name,
       slice.empty() ? std::vector<std::string>{} : split(slice, ',');
   if (!slice.empty() && parts.size() != tensor.shape.size()) {
     user_error(
-        "--slice {}: has {} part{}, but {} has the shape {}; write for example \"0:4,0:8\" "
+        "--slice {}: has {}, but {} has the shape {}; write for example \"0:4,0:8\" "
         "for a matrix, \"0:8\" for a vector",
-        slice, parts.size(), parts.size() == 1 ? "" : "s", display_name(tensor.path),
+        slice, counted(std::ssize(parts), "part"), display_name(tensor.path),
         shape_text(tensor.shape));
   }
   for (std::size_t i = 0; i < tensor.shape.size(); ++i) {

@@ -10,6 +10,7 @@
 
 #include "checkpoint/background_work.h"
 #include "core/error.h"
+#include "core/humanize.h"
 #include "core/rounding.h"
 
 namespace longhaul {
@@ -89,8 +90,7 @@ std::size_t BulkFile::write_directly(std::int64_t offset, const std::byte* data,
     if (count < 0 && !refused) {
       throw UserError(
           io_error_text(file_,
-                        fmt::format("cannot write {} at byte {}",
-                                    format_bytes(static_cast<std::int64_t>(bytes - done)),
+                        fmt::format("cannot write {} at byte {}", human_bytes(bytes - done),
                                     offset + static_cast<std::int64_t>(done)),
                         errno));
     }

@@ -15,6 +15,7 @@
 #include "checkpoint/save_directory.h"
 #include "checkpoint/shard_writer.h"
 #include "core/file.h"
+#include "core/humanize.h"
 #include "core/stopwatch.h"
 
 namespace longhaul {
@@ -213,7 +214,7 @@ void CheckpointWriter::check_free_space(std::int64_t needed) const {
     user_error(
         "{}: the disk is too full: {} needed, {} free; free space there (a smaller "
         "--save_total_limit keeps fewer checkpoints) or use another --save",
-        options_.save.string(), format_bytes(needed), format_bytes(free));
+        options_.save.string(), human_bytes(needed), human_bytes(free));
   }
 }
 

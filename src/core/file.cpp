@@ -5,11 +5,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
 #include "core/error.h"
+#include "core/humanize.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -22,10 +23,7 @@ std::string advice(int error, const fs::path& path) {
     case EDQUOT: {
       std::error_code none;
       const fs::space_info space = fs::space(path.parent_path(), none);
-      const std::string left =
-          none
-              ? ""
-              : fmt::format(" ({} left)", format_bytes(static_cast<std::int64_t>(space.available)));
+      const std::string left = none ? "" : fmt::format(" ({} left)", human_bytes(space.available));
       return fmt::format("free space there{} or use another directory", left);
     }
     case EFBIG:
@@ -58,17 +56,6 @@ std::string advice(int error, const fs::path& path) {
 std::string io_error_text(const fs::path& path, std::string_view what, int error) {
   return fmt::format("{}: {}: {}; {}", path.string(), what, std::generic_category().message(error),
                      advice(error, path));
-}
-
-std::string format_bytes(std::int64_t bytes) {
-  constexpr std::array kUnits{"bytes", "kB", "MB", "GB", "TB", "PB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 999.95 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 FileDescriptor::~FileDescriptor() {
@@ -122,12 +109,12 @@ void reserve_space(int fd, std::int64_t bytes, const fs::path& file) {
   if (::ftruncate(fd, 0) != 0) {
     fail(file, "cannot be emptied", errno);
   }
-  fail(file, fmt::format("cannot set {} aside", format_bytes(bytes)), error);
+  fail(file, fmt::format("cannot set {} aside", human_bytes(bytes)), error);
 }
 
 void set_file_size(const FileDescriptor& fd, std::int64_t bytes, const fs::path& file) {
   if (::ftruncate(fd.get(), bytes) != 0) {
-    fail(file, fmt::format("cannot be made {} long", format_bytes(bytes)), errno);
+    fail(file, fmt::format("cannot be made {} long", human_bytes(bytes)), errno);
   }
 }
 
@@ -138,9 +125,7 @@ void write_at(const FileDescriptor& fd, std::int64_t offset, const void* data, s
     const ssize_t done = ::pwrite(fd.get(), at, bytes, offset);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) {
-      fail(file,
-           fmt::format("cannot write {} at byte {}", format_bytes(static_cast<std::int64_t>(bytes)),
-                       offset),
+      fail(file, fmt::format("cannot write {} at byte {}", human_bytes(bytes), offset),
            done < 0 ? errno : ENOSPC);
     }
     at += done;
@@ -167,7 +152,7 @@ void read_at(const FileDescriptor& fd, std::int64_t offset, void* data, std::siz
     if (done < 0) fail(file, fmt::format("cannot be read at byte {}", offset), errno);
     if (done == 0) {
       user_error("{}: ends at byte {}, {} too early; it was truncated: restore it from a copy",
-                 file.string(), offset, format_bytes(static_cast<std::int64_t>(bytes)));
+                 file.string(), offset, human_bytes(bytes));
     }
     at += done;
     offset += done;

@@ -76,7 +76,4 @@ std::int64_t free_bytes(const std::filesystem::path& path);
 /// "what failed: No space left on device; what to do" for an errno value and a path.
 std::string io_error_text(const std::filesystem::path& path, std::string_view what, int error);
 
-/// "12.3 GB", "512 bytes": decimal units, as disks are sold.
-std::string format_bytes(std::int64_t bytes);
-
 }  // namespace longhaul

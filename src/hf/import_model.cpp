@@ -9,7 +9,7 @@
 #include "comm/coordinator.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 #include "core/version.h"
 #include "hf/hf_model.h"
 #include "hf/tokenizer_files.h"
@@ -61,7 +61,7 @@ ImportReport import_model(const std::filesystem::path& model_directory,
   report.tensors = contents.slabs.size();
 
   if (report.bytes > kWorthAnnouncing) {
-    fmt::print(stderr, "writing {} to {} ...\n", format_bytes(report.bytes), save.string());
+    fmt::print(stderr, "writing {} to {} ...\n", human_bytes(report.bytes), save.string());
   }
   const bool new_save = !std::filesystem::exists(save);
   try {

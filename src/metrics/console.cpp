@@ -152,7 +152,7 @@ std::string Console::step_line(const StepMetrics& m) const {
   if (show_mfu_) line += right(fmt::format("{:.1f} %", 100.0 * m.mfu().value_or(0.0)), 8);
   line += right(fmt::format("{:.1f} %", 100.0 * m.padding_share()), 9);
   line += right(human_duration(m.step_seconds), 11);
-  if (show_memory_) line += right(human_bytes(static_cast<double>(m.peak_memory_bytes)), 10);
+  if (show_memory_) line += right(human_bytes(m.peak_memory_bytes), 10);
   const auto left = time_left_.seconds(m.total_steps - m.step);
   return line + right(left ? human_duration(*left) : "", 13);
 }
@@ -234,7 +234,7 @@ void Console::checkpoint(const CheckpointReport& report) {
   print_line(painted(
       fmt::format("      checkpoint of step {}: {} ({} in {}, training waited {}, of which {} "
                   "for the copy)",
-                  report.step, report.path, human_bytes(static_cast<double>(report.bytes)),
+                  report.step, report.path, human_bytes(report.bytes),
                   human_duration(report.seconds), human_duration(report.blocked_seconds),
                   human_duration(report.copy_seconds)),
       Paint::good));

