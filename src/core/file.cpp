@@ -37,6 +37,8 @@ std::string advice(int error, const fs::path& path) {
       return "the disk or its connection failed; check the system's log and use another directory";
     case ENOENT:
       return "check the path";
+    case EISDIR:
+      return "give a file instead";
     case EEXIST:
       return "move it away or choose another name";
     case EMFILE:
@@ -190,9 +192,20 @@ void replace_text_file(const fs::path& file, std::string_view text) {
 }
 
 std::string read_text_file(const fs::path& file) {
+  constexpr std::size_t kLeast = 4096;
   const FileDescriptor fd = open_to_read(file);
-  std::string text(static_cast<std::size_t>(file_size(fd, file)), '\0');
-  read_at(fd, 0, text.data(), text.size(), file);
+  // One byte more than its size, so that the end is found without growing.
+  std::string text(std::max(static_cast<std::size_t>(file_size(fd, file)) + 1, kLeast), '\0');
+  std::size_t size = 0;
+  while (true) {
+    const ssize_t done = ::read(fd.get(), text.data() + size, text.size() - size);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail(file, "cannot be read", errno);
+    if (done == 0) break;
+    size += static_cast<std::size_t>(done);
+    if (size == text.size()) text.resize(2 * size);
+  }
+  text.resize(size);
   return text;
 }
 

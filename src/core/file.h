@@ -64,6 +64,7 @@ void sync_directory(const std::filesystem::path& directory);
 void write_text_file(const std::filesystem::path& file, std::string_view text);
 /// The same, atomically: <file>.tmp takes the place of `file`, and the folder is synced.
 void replace_text_file(const std::filesystem::path& file, std::string_view text);
+/// A whole file, whatever its bytes; also one that has no size, such as those of /proc.
 std::string read_text_file(const std::filesystem::path& file);
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -2,12 +2,12 @@
 
 #include <fmt/ranges.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/convert.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -25,11 +25,9 @@ bool file_exists(const fs::path& path) {
 
 /// "weight_map" of an index: tensor name -> file name.
 std::map<std::string, std::string> read_weight_map(const fs::path& index) {
-  std::ifstream file(index, std::ios::binary);
-  if (!file) user_error("{}: cannot be opened; check its permissions", index.string());
   Json json;
   try {
-    json = Json::parse(file);
+    json = Json::parse(read_text_file(index));
   } catch (const Json::parse_error& error) {
     user_error("{}: not valid JSON at byte {}; download or copy the file again", index.string(),
                error.byte);
