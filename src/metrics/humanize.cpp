@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "core/utf8.h"
+
 namespace longhaul {
 namespace {
 
@@ -18,26 +20,7 @@ bool wide(char32_t c) {
          (c >= 0x20000 && c <= 0x3fffd);
 }
 
-/// The bytes and columns of the UTF-8 character at the begin of a non-empty text. A byte that
-/// begins no character counts as one column.
-struct Glyph {
-  std::size_t bytes;
-  std::size_t columns;
-};
-
-Glyph first_glyph(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  std::size_t length = 1;
-  if (lead >= 0xc0 && lead < 0xf8) length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (length == 1 || length > text.size()) return {1, 1};
-  char32_t c = lead & (0xffU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if ((byte & 0xc0U) != 0x80U) return {1, 1};
-    c = c << 6U | (byte & 0x3fU);
-  }
-  return {length, wide(c) ? std::size_t{2} : std::size_t{1}};
-}
+std::size_t columns_of(CodePoint point) { return wide(point.value) ? 2 : 1; }
 
 }  // namespace
 
@@ -90,10 +73,10 @@ std::string progress_bar(double share, std::size_t width, Charset charset) {
 
 std::size_t display_width(std::string_view text) {
   std::size_t columns = 0;
-  while (!text.empty()) {
-    const Glyph glyph = first_glyph(text);
-    columns += glyph.columns;
-    text.remove_prefix(glyph.bytes);
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint point = decode_utf8(text, at);
+    columns += columns_of(point);
+    at += point.length;
   }
   return columns;
 }
@@ -102,10 +85,10 @@ std::string cut_to_width(std::string_view text, std::size_t width) {
   std::size_t bytes = 0;
   std::size_t columns = 0;
   while (bytes < text.size()) {
-    const Glyph glyph = first_glyph(text.substr(bytes));
-    if (columns + glyph.columns > width) break;
-    columns += glyph.columns;
-    bytes += glyph.bytes;
+    const CodePoint point = decode_utf8(text, bytes);
+    columns += columns_of(point);
+    if (columns > width) break;
+    bytes += point.length;
   }
   return std::string(text.substr(0, bytes));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/utf8.h"
 #include "data/cache/rejected_log.h"
 #include "data/dataset/data_report.h"
 
@@ -25,7 +26,7 @@ std::string shortened(const std::string& name) {
   if (display_width(name) <= kFileWidth) return name;
   std::size_t begin = 0;
   while (display_width(std::string_view(name).substr(begin)) > kFileWidth - 3 ||
-         (static_cast<unsigned char>(name[begin]) & 0xc0U) == 0x80U) {
+         is_utf8_continuation(name[begin])) {
     ++begin;
   }
   return "..." + name.substr(begin);
