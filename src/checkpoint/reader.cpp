@@ -68,8 +68,6 @@ CheckpointReader::CheckpointReader(const std::filesystem::path& step_directory)
 }
 
 CheckpointReader::~CheckpointReader() = default;
-CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
-CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;
 
 const std::filesystem::path& CheckpointReader::directory() const { return state_->index.directory; }
 

@@ -44,8 +44,6 @@ class CheckpointReader {
   ~CheckpointReader();
   CheckpointReader(const CheckpointReader&) = delete;
   CheckpointReader& operator=(const CheckpointReader&) = delete;
-  CheckpointReader(CheckpointReader&&) noexcept;
-  CheckpointReader& operator=(CheckpointReader&&) noexcept;
 
   [[nodiscard]] const std::filesystem::path& directory() const;
   [[nodiscard]] std::int64_t step() const;

@@ -11,7 +11,6 @@ namespace longhaul {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;  // a person sees no more
-constexpr double kPlainProgressSeconds = 2.0;
 constexpr std::int64_t kLinesPerHeader = 25;
 constexpr std::size_t kShortestBar = 8;
 constexpr std::size_t kLongestBar = 30;
@@ -96,34 +95,6 @@ void Console::print_line(std::string_view text) {
 }
 
 void Console::message(std::string_view text) { print_line(text); }
-
-void Console::progress(std::string_view what, std::int64_t done, std::int64_t total) {
-  const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1.0;
-  const bool complete = done >= total;
-  if (style_.mode == ConsoleMode::live) {
-    if (complete) {
-      clear_status();
-    } else if (!last_draw_ || now_() - *last_draw_ >= kRedrawSeconds) {
-      draw_status(fmt::format("{} {} of {}  {}", progress_bar(share, 20, style_.charset),
-                              grouped(done), grouped(total), what));
-    }
-  } else {
-    // A line at every tenth part, but not for work that is over in a moment.
-    const auto tenths = static_cast<std::int64_t>(share * 10.0);
-    if (!last_draw_) last_draw_ = now_();
-    if (tenths != progress_tenths_ && !complete && now_() - *last_draw_ >= kPlainProgressSeconds) {
-      print_line(fmt::format("{}: {} of {} ({:.0f} %)", what, grouped(done), grouped(total),
-                             share * 100.0));
-      progress_tenths_ = tenths;
-      last_draw_ = now_();
-    }
-  }
-  if (complete) {
-    print_line(fmt::format("{}: {} done", what, grouped(done)));
-    progress_tenths_ = -1;
-    last_draw_.reset();
-  }
-}
 
 void Console::choose_columns(const StepMetrics& first) {
   gigaflops_ = first.model_tflops() < kTeraflopsFrom;

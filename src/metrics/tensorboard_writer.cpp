@@ -59,13 +59,6 @@ TensorBoardWriter::~TensorBoardWriter() {
   }
 }
 
-TensorBoardWriter& TensorBoardWriter::operator=(TensorBoardWriter&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(buffer_, other.buffer_);
-  std::swap(file_, other.file_);
-  return *this;
-}
-
 void TensorBoardWriter::add_event(std::string_view encoded_event) {
   buffer_ += tfrecord(encoded_event);
 }
