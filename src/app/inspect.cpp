@@ -114,8 +114,8 @@ int run_inspect(int argc, char** argv) {
 
   const CheckpointReader reader(step);
   if (!options.tensor.empty()) {
-    const TensorSlice slice = read_slice(reader, options.tensor, options.slice);
-    fmt::print("{}", options.json ? slice_json(slice) + "\n" : slice_text(slice));
+    const TensorNumbers numbers = read_numbers(reader, options.tensor, options.slice);
+    fmt::print("{}", options.json ? numbers_json(numbers) + "\n" : numbers_text(numbers));
     if (!verified.empty() && !options.json) fmt::print("\n{}\n", verified);
     return kExitSuccess;
   }

@@ -8,10 +8,9 @@
 
 namespace longhaul {
 
-/// A rectangle of a tensor, row-major, as numbers; int64 beyond 2^53 are rounded.
+/// A slice of a tensor, row-major, as numbers; int64 beyond 2^53 are rounded.
 std::vector<double> read_values(const CheckpointReader& reader, const CheckpointTensor& tensor,
-                                const std::vector<std::int64_t>& offset,
-                                const std::vector<std::int64_t>& extent);
+                                const TensorSlice& slice);
 
 struct TensorSummary {
   double norm = 0;             // L2, of the finite elements, accumulated in double

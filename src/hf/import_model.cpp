@@ -51,10 +51,9 @@ ImportReport import_model(const std::filesystem::path& model_directory,
     slab.path = checkpoint_path(tensor.name);
     slab.dtype = stored.dtype;
     slab.shape = stored.shape;
-    slab.offset.assign(stored.shape.size(), 0);
-    slab.extent = stored.shape;
+    slab.slice = whole_tensor(stored.shape);
     slab.data = stored.bytes.data();
-    slab.row_stride = stored.shape.back();
+    slab.row_stride = slab.slice.cols;
     contents.slabs.push_back(std::move(slab));
     report.bytes += static_cast<std::int64_t>(stored.bytes.size());
   }
