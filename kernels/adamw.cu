@@ -17,19 +17,6 @@ struct Arrays {
   __nv_bfloat16* __restrict__ weight;
 };
 
-struct Scalars {
-  float grad_scale;
-  float beta1;
-  float one_minus_beta1;
-  float beta2;
-  float one_minus_beta2;
-  float learning_rate;
-  float inv_bias1;
-  float inv_bias2;
-  float epsilon;
-  float weight_decay;
-};
-
 /// kWidth consecutive elements of every array.
 template <int kWidth>
 struct State {
@@ -86,7 +73,7 @@ __device__ __forceinline__ State<kWidth> load_state(const Arrays& arrays, std::i
 }
 
 template <int kWidth>
-__device__ __forceinline__ void update_and_store(const Arrays& arrays, const Scalars& s,
+__device__ __forceinline__ void update_and_store(const Arrays& arrays, const AdamWScalars& s,
                                                  State<kWidth>& state, std::int64_t at) {
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) {
@@ -109,7 +96,7 @@ __device__ __forceinline__ void update_and_store(const Arrays& arrays, const Sca
 /// count % kWidth elements.
 template <int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    adamw_kernel(Arrays arrays, Scalars scalars, std::int64_t count) {
+    adamw_kernel(Arrays arrays, AdamWScalars scalars, std::int64_t count) {
   const std::int64_t units = count / kWidth;
   const std::int64_t first =
       static_cast<std::int64_t>(blockIdx.x) * kSteps * kThreads + threadIdx.x;
@@ -138,18 +125,7 @@ __global__ void __launch_bounds__(kThreads)
 void adamw(const AdamWStep& step, cudaStream_t stream) {
   LONGHAUL_CHECK(step.count >= 0, "adamw: {} elements", step.count);
   if (step.count == 0) return;
-  const Scalars scalars{
-      .grad_scale = step.grad_scale,
-      .beta1 = static_cast<float>(step.beta1),
-      .one_minus_beta1 = static_cast<float>(1.0 - step.beta1),
-      .beta2 = static_cast<float>(step.beta2),
-      .one_minus_beta2 = static_cast<float>(1.0 - step.beta2),
-      .learning_rate = step.learning_rate,
-      .inv_bias1 = static_cast<float>(1.0 / step.bias1),
-      .inv_bias2 = static_cast<float>(1.0 / step.bias2),
-      .epsilon = step.epsilon,
-      .weight_decay = step.weight_decay,
-  };
+  const AdamWScalars scalars = adamw_scalars(step);
   const Arrays arrays{step.master, step.exp_avg, step.exp_avg_sq, step.grad,
                       static_cast<__nv_bfloat16*>(step.weight)};
   const auto address = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p); };

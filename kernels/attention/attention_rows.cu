@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/cuda_check.h"
+#include "core/rounding.h"
 #include "kernels/attention/attention_rows.h"
 #include "kernels/support/vector_io.cuh"
 
@@ -144,8 +145,7 @@ void launch(const MovedPair& pair, int matrices, std::int64_t rows, std::int64_t
     const MovedPair slice{rows_from<kOp>(pair.first, row), rows_from<kOp>(pair.second, row)};
     const auto units =
         static_cast<std::uint32_t>(std::min(rows_a_launch, rows - row) * units_per_row);
-    const dim3 grid((units + kThreads * kUnits - 1) / (kThreads * kUnits),
-                    static_cast<unsigned>(matrices));
+    const dim3 grid(ceil_div(units, kThreads * kUnits), static_cast<unsigned>(matrices));
     const auto per_row = static_cast<std::uint32_t>(units_per_row);
     if (packed) {
       move_rows_kernel<kOp, PackBf16::kSize><<<grid, kThreads, 0, stream>>>(slice, units, per_row);
@@ -169,9 +169,7 @@ void launch(const MovedPair& pair, int matrices, std::int64_t rows, std::int64_t
   }
 }
 
-unsigned row_blocks(std::int64_t rows) {
-  return static_cast<unsigned>((rows + kThreads - 1) / kThreads);
-}
+unsigned row_blocks(std::int64_t rows) { return static_cast<unsigned>(ceil_div(rows, kThreads)); }
 
 }  // namespace
 

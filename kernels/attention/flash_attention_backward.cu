@@ -1,3 +1,4 @@
+#include "core/rounding.h"
 #include "kernels/attention/flash_attention.h"
 #include "kernels/attention/flash_attention_backward.h"
 #include "kernels/attention/flash_attention_launch.cuh"
@@ -99,7 +100,7 @@ void launch_delta(const FlashAttentionBackward& call, Access access, float* delt
                            call.heads.head_dim,
                            delta};
   constexpr std::int64_t kWarps = kThreads / kLanes;
-  const std::int64_t blocks = (call.q_rows * call.heads.num_q_heads + kWarps - 1) / kWarps;
+  const std::int64_t blocks = ceil_div(call.q_rows * call.heads.num_q_heads, kWarps);
   auto* const kernel =
       access == Access::packs ? &delta_kernel<Access::packs> : &delta_kernel<Access::elements>;
   launch_kernel(kernel, params, blocks, kThreads, 0, stream, "flash_attention_backward delta");

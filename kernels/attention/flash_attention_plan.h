@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/attention_shape.h"
+#include "core/rounding.h"
 #include "kernels/attention/flash_attention.h"
 #include "kernels/attention/flash_attention_sizes.h"
 
@@ -31,7 +32,7 @@ enum class Access : std::uint8_t { packs, elements };
 /// Into how many parts the query heads of one key/value head are divided: 1 .. heads / kv_heads.
 inline int key_block_parts(std::int64_t key_blocks, const AttentionHeads& heads) {
   const std::int64_t have = std::max<std::int64_t>(1, key_blocks * heads.num_kv_heads);
-  const std::int64_t wanted = (kEnoughKeyBlocks + have - 1) / have;
+  const std::int64_t wanted = ceil_div(kEnoughKeyBlocks, have);
   return static_cast<int>(std::min<std::int64_t>(wanted, heads.num_q_heads / heads.num_kv_heads));
 }
 

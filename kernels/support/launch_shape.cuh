@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/rounding.h"
+
 namespace longhaul::kernels {
 
 /// Multiprocessors of an H100 or H200 SXM. Grids of kernels whose sums depend on the number of
 /// blocks are sized by this constant, never by the device at hand: the same bits everywhere, and
 /// scratch that can be planned without a device. Elsewhere it only costs evenness.
 inline constexpr int kMultiprocessors = 132;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 /// Enough blocks for `items` at `per_block`, but no more than `most`.
 inline unsigned grid_size(std::int64_t items, std::int64_t per_block, std::int64_t most) {

@@ -2,20 +2,11 @@
 
 #include "core/error.h"
 #include "core/matrix.h"
+#include "core/view_checks.h"
 
 namespace longhaul::kernels {
 
-/// Fails unless m is a matrix [rows, cols] of this type with a sensible stride.
-inline void check_view(const ConstMatrixView& m, DType dtype, std::int64_t rows, std::int64_t cols,
-                       const char* op, const char* name) {
-  LONGHAUL_CHECK(m.dtype == dtype, "{}: {} is {}, expected {}", op, name, name_of(m.dtype),
-                 name_of(dtype));
-  LONGHAUL_CHECK(m.rows == rows && m.cols == cols, "{}: {} is [{}, {}], expected [{}, {}]", op,
-                 name, m.rows, m.cols, rows, cols);
-  LONGHAUL_CHECK(m.stride >= m.cols, "{}: {} has stride {} for {} columns", op, name, m.stride,
-                 m.cols);
-  LONGHAUL_CHECK(m.data != nullptr || m.size() == 0, "{}: {} is null", op, name);
-}
+using longhaul::check_view;
 
 /// Columns of each of `groups` equal parts of a row.
 inline std::int64_t check_groups(std::int64_t cols, int groups, const char* op) {

@@ -6,7 +6,7 @@
 #include "app/flags/options.h"
 #include "core/convert.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 #include "hf/byte_size.h"
 #include "hf/export_model.h"
 
@@ -22,17 +22,16 @@ void print_report(const std::string& output, const ExportReport& report) {
   fmt::print("{}: step {} of {}\n  {}\n", output, report.step,
              report.checkpoint.parent_path().string(), describe(report.config));
   const WeightFiles& weights = report.weights;
-  fmt::print("  {} tensors in {}, {} in {} file{}\n", weights.tensors, name_of(report.dtype),
-             format_bytes(weights.bytes), weights.files.size(),
-             weights.files.size() == 1 ? "" : "s");
+  fmt::print("  {} tensors in {}, {} in {}\n", weights.tensors, name_of(report.dtype),
+             human_bytes(weights.bytes), counted(std::ssize(weights.files), "file"));
   if (report.tokenizer_files.empty()) {
     fmt::print("  no tokenizer files were found; give --tokenizer DIR to add them\n");
   } else {
     fmt::print("  tokenizer: {}\n", fmt::join(report.tokenizer_files, ", "));
   }
   if (report.verified) {
-    fmt::print("  verified {} tensors, {} bytes\n", report.verified->tensors,
-               report.verified->bytes);
+    fmt::print("  verified {} tensors, {}\n", report.verified->tensors,
+               human_bytes(report.verified->bytes));
   }
 }
 

@@ -5,7 +5,7 @@
 #include "app/command.h"
 #include "app/flags/options.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 #include "hf/import_model.h"
 
 namespace po = boost::program_options;
@@ -30,7 +30,7 @@ int run_import(int argc, char** argv) {
     fmt::print(stderr, "longhaul import: note: {}\n", note);
   }
   fmt::print("{}: {}\n", report.checkpoint.string(), describe(report.config));
-  fmt::print("  {} tensors, {}\n", report.tensors, format_bytes(report.bytes));
+  fmt::print("  {} tensors, {}\n", report.tensors, human_bytes(report.bytes));
   if (report.tokenizer_files.empty()) {
     fmt::print("  no tokenizer files in {}\n", model);
   } else {

@@ -6,7 +6,7 @@
 #include "app/flags/options.h"
 #include "core/convert.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 #include "hf/byte_size.h"
 #include "hf/init_model.h"
 
@@ -51,9 +51,9 @@ int run_init(int argc, char** argv) {
   options.overwrite = overwrite ? Overwrite::yes : Overwrite::no;
   const InitReport report = init_model(options);
   fmt::print("{}: {}\n", output, describe(report.config));
-  fmt::print("  {} tensors in {}, {} in {} file{}, seed {}\n", report.weights.tensors,
-             name_of(report.dtype), format_bytes(report.weights.bytes), report.weights.files.size(),
-             report.weights.files.size() == 1 ? "" : "s", seed);
+  fmt::print("  {} tensors in {}, {} in {}, seed {}\n", report.weights.tensors,
+             name_of(report.dtype), human_bytes(report.weights.bytes),
+             counted(std::ssize(report.weights.files), "file"), seed);
   if (report.tokenizer_files.empty()) {
     fmt::print("  no tokenizer: training needs one; give --tokenizer DIR\n");
   } else {

@@ -11,7 +11,7 @@
 #include "checkpoint/reader.h"
 #include "checkpoint/verify.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 
 namespace po = boost::program_options;
 
@@ -35,7 +35,7 @@ class ProgressLine {
     const std::int64_t percent = total > 0 ? 100 * done / total : 100;
     if (!terminal_ || percent == shown_) return;
     shown_ = percent;
-    fmt::print(stderr, "\rverifying {:>3} % of {}", percent, format_bytes(total));
+    fmt::print(stderr, "\rverifying {:>3} % of {}", percent, human_bytes(total));
     std::fflush(stderr);
   }
   void clear() const {
@@ -56,9 +56,8 @@ VerifyReport verify(const std::filesystem::path& step) {
 }
 
 std::string verdict(const VerifyReport& report) {
-  return fmt::format("{} shard{}, {} slab{}, {}: all checksums match", report.shards,
-                     report.shards == 1 ? "" : "s", report.slabs, report.slabs == 1 ? "" : "s",
-                     format_bytes(report.bytes));
+  return fmt::format("{}, {}, {}: all checksums match", counted(report.shards, "shard"),
+                     counted(report.slabs, "slab"), human_bytes(report.bytes));
 }
 
 int report_damage(const std::filesystem::path& step, const VerifyReport& report, bool json) {
@@ -66,8 +65,8 @@ int report_damage(const std::filesystem::path& step, const VerifyReport& report,
   for (const std::string& damage : report.damages) {
     fmt::print(stderr, "longhaul inspect: damaged: {}\n", damage);
   }
-  fmt::print(stderr, "longhaul inspect: {}: {} damage{} found; {}\n", step.string(),
-             report.damages.size(), report.damages.size() == 1 ? "" : "s",
+  fmt::print(stderr, "longhaul inspect: {}: {} found; {}\n", step.string(),
+             counted(std::ssize(report.damages), "damage"),
              "restore the files from a copy or use another checkpoint");
   return kExitFailure;
 }
@@ -115,8 +114,8 @@ int run_inspect(int argc, char** argv) {
 
   const CheckpointReader reader(step);
   if (!options.tensor.empty()) {
-    const TensorSlice slice = read_slice(reader, options.tensor, options.slice);
-    fmt::print("{}", options.json ? slice_json(slice) + "\n" : slice_text(slice));
+    const TensorNumbers numbers = read_numbers(reader, options.tensor, options.slice);
+    fmt::print("{}", options.json ? numbers_json(numbers) + "\n" : numbers_text(numbers));
     if (!verified.empty() && !options.json) fmt::print("\n{}\n", verified);
     return kExitSuccess;
   }

@@ -87,12 +87,13 @@ std::string report_json(const InspectReport& report) {
   return dump(whole);
 }
 
-std::string slice_json(const TensorSlice& slice) {
-  json item = line_json(slice.line);
-  item["offset"] = slice.offset;
-  item["extent"] = slice.extent;
+std::string numbers_json(const TensorNumbers& numbers) {
+  json item = line_json(numbers.line);
+  const std::size_t dimensions = numbers.line.tensor.shape.size();
+  item["offset"] = offset_of(numbers.slice, dimensions);
+  item["extent"] = extent_of(numbers.slice, dimensions);
   json values = json::array();
-  for (const double value : slice.values) values.push_back(finite_or_null(value));
+  for (const double value : numbers.values) values.push_back(finite_or_null(value));
   item["values"] = std::move(values);
   return dump(item);
 }

@@ -11,7 +11,7 @@ namespace longhaul {
 // What inspect --json true prints: one JSON object, indented. Norms and values that are not finite
 // are null.
 std::string report_json(const InspectReport& report);
-std::string slice_json(const TensorSlice& slice);
+std::string numbers_json(const TensorNumbers& numbers);
 std::string damage_json(const std::filesystem::path& step, const VerifyReport& report);
 
 /// The metadata's members as lines of "key  value" text, for people. Text that is not JSON is

@@ -11,7 +11,7 @@
 #include "app/inspect_json.h"
 #include "checkpoint/naming.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 
 namespace longhaul {
 namespace {
@@ -42,19 +42,17 @@ bool natural_less(const std::string& a, const std::string& b) {
   return a.size() - i < b.size() - j;
 }
 
-std::string count_text(std::int64_t count) {
-  const auto value = static_cast<double>(count);
-  if (count >= 1000000000) return fmt::format("{:.2f} billion", value / 1e9);
-  if (count >= 1000000) return fmt::format("{:.2f} million", value / 1e6);
-  return fmt::format("{}", count);
-}
-
 std::string norm_text(const TensorLine& line) {
   if (!line.summary) return "";
   const std::string warning = line.summary->nonfinite > 0
                                   ? fmt::format("  {} NaN or infinite!", line.summary->nonfinite)
                                   : "";
   return fmt::format("{:>12.6g}{}", line.summary->norm, warning);
+}
+
+/// "[16, 12]"
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
 /// One part of "--slice": [begin, end).
@@ -117,10 +115,6 @@ const CheckpointTensor& find_tensor(const CheckpointReader& reader, const std::s
 
 }  // namespace
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
 InspectReport make_report(const CheckpointReader& reader, Listing listing, Norms norms) {
   InspectReport report;
   report.path = reader.directory().string();
@@ -159,8 +153,7 @@ std::string report_text(const InspectReport& report) {
   std::string when = report.written.substr(0, report.written.find('.'));
   std::replace(when.begin(), when.end(), 'T', ' ');
   add("written", when + " UTC");
-  add("size", fmt::format("{} in {} shard{}", format_bytes(report.bytes), report.shards,
-                          report.shards == 1 ? "" : "s"));
+  add("size", fmt::format("{} in {}", human_bytes(report.bytes), counted(report.shards, "shard")));
   text += metadata_text(report.metadata);
   text += '\n';
 
@@ -181,53 +174,58 @@ std::string report_text(const InspectReport& report) {
                         shape_text(line.tensor.shape), shape_width, name_of(line.tensor.dtype),
                         norms ? " " : "", norm_text(line));
   }
-  text += fmt::format("\n{} weights, {} parameters", report.weights, count_text(report.parameters));
+  text +=
+      fmt::format("\n{} weights, {} parameters", report.weights, human_count(report.parameters));
   if (report.optimizer_tensors > 0) {
-    text += fmt::format("; {} tensor{} of optimizer state", report.optimizer_tensors,
-                        report.optimizer_tensors == 1 ? "" : "s");
+    text += fmt::format("; {} of optimizer state", counted(report.optimizer_tensors, "tensor"));
   }
   text += '\n';
   if (!report.verified.empty()) text += report.verified + '\n';
   return text;
 }
 
-TensorSlice read_slice(const CheckpointReader& reader, const std::string& name,
-                       const std::string& slice) {
+TensorNumbers read_numbers(const CheckpointReader& reader, const std::string& name,
+                           const std::string& slice) {
   constexpr std::int64_t kShown = 8;
   const CheckpointTensor& tensor = find_tensor(reader, name);
-  TensorSlice result{make_line(tensor), {}, {}, {}};
+  TensorNumbers result{make_line(tensor), whole_tensor(tensor.shape), {}};
   const std::vector<std::string> parts =
       slice.empty() ? std::vector<std::string>{} : split(slice, ',');
   if (!slice.empty() && parts.size() != tensor.shape.size()) {
     user_error(
-        "--slice {}: has {} part{}, but {} has the shape {}; write for example \"0:4,0:8\" "
+        "--slice {}: has {}, but {} has the shape {}; write for example \"0:4,0:8\" "
         "for a matrix, \"0:8\" for a vector",
-        slice, parts.size(), parts.size() == 1 ? "" : "s", display_name(tensor.path),
+        slice, counted(std::ssize(parts), "part"), display_name(tensor.path),
         shape_text(tensor.shape));
   }
-  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-    const auto [begin, end] = slice.empty()
-                                  ? std::pair{std::int64_t{0}, std::min(kShown, tensor.shape[i])}
-                                  : parse_range(parts[i], tensor.shape[i], slice, tensor);
-    result.offset.push_back(begin);
-    result.extent.push_back(end - begin);
+  const auto part = [&](std::size_t dimension) {
+    return slice.empty() ? std::pair{std::int64_t{0}, std::min(kShown, tensor.shape[dimension])}
+                         : parse_range(parts[dimension], tensor.shape[dimension], slice, tensor);
+  };
+  const auto [row, row_end] = part(0);
+  result.slice.row = row;
+  result.slice.rows = row_end - row;
+  if (tensor.shape.size() == 2) {
+    const auto [col, col_end] = part(1);
+    result.slice.col = col;
+    result.slice.cols = col_end - col;
   }
-  result.values = read_values(reader, tensor, result.offset, result.extent);
+  result.values = read_values(reader, tensor, result.slice);
   return result;
 }
 
-std::string slice_text(const TensorSlice& slice) {
-  const CheckpointTensor& tensor = slice.line.tensor;
-  std::vector<std::string> ranges;
-  for (std::size_t i = 0; i < slice.offset.size(); ++i) {
-    ranges.push_back(fmt::format("{}:{}", slice.offset[i], slice.offset[i] + slice.extent[i]));
-  }
-  std::string text =
-      fmt::format("{}  {} {}, here [{}]\n", display_name(tensor.path), name_of(tensor.dtype),
-                  shape_text(tensor.shape), fmt::join(ranges, ", "));
-  const auto cols = static_cast<std::size_t>(slice.extent.back());
-  for (std::size_t i = 0; i < slice.values.size(); ++i) {
-    text += fmt::format("{:>14.7g}{}", slice.values[i], (i + 1) % cols == 0 ? "\n" : "");
+std::string numbers_text(const TensorNumbers& numbers) {
+  const CheckpointTensor& tensor = numbers.line.tensor;
+  const TensorSlice& slice = numbers.slice;
+  const bool vector = tensor.shape.size() == 1;
+  const std::string rows = fmt::format("{}:{}", slice.row, slice.row + slice.rows);
+  std::string text = fmt::format(
+      "{}  {} {}, here [{}]\n", display_name(tensor.path), name_of(tensor.dtype),
+      shape_text(tensor.shape),
+      vector ? rows : fmt::format("{}, {}:{}", rows, slice.col, slice.col + slice.cols));
+  const auto a_line = static_cast<std::size_t>(vector ? slice.rows : slice.cols);
+  for (std::size_t i = 0; i < numbers.values.size(); ++i) {
+    text += fmt::format("{:>14.7g}{}", numbers.values[i], (i + 1) % a_line == 0 ? "\n" : "");
   }
   return text;
 }

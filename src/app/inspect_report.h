@@ -40,21 +40,17 @@ InspectReport make_report(const CheckpointReader& reader, Listing listing, Norms
 std::string report_text(const InspectReport& report);
 
 /// Numbers of one tensor.
-struct TensorSlice {
+struct TensorNumbers {
   TensorLine line;
-  std::vector<std::int64_t> offset;
-  std::vector<std::int64_t> extent;
+  TensorSlice slice;
   std::vector<double> values;  // row-major
 };
 
 /// `name`: Hugging Face's or the path in the file; `slice`: "a:b" for each dimension, ends may be
 /// left out, "a" alone is one row or column; empty: the first eight of each. Throws UserError for
 /// unknown tensors (naming similar ones) and slices that are malformed or reach outside.
-TensorSlice read_slice(const CheckpointReader& reader, const std::string& name,
-                       const std::string& slice);
-std::string slice_text(const TensorSlice& slice);
-
-/// "[16, 12]"
-std::string shape_text(const std::vector<std::int64_t>& shape);
+TensorNumbers read_numbers(const CheckpointReader& reader, const std::string& name,
+                           const std::string& slice);
+std::string numbers_text(const TensorNumbers& numbers);
 
 }  // namespace longhaul

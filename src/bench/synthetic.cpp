@@ -13,7 +13,7 @@ constexpr double kWeightDeviation = 0.02;  // what transformers starts Qwen mode
 
 }  // namespace
 
-void SyntheticWeights::read(const LogicalTensor& tensor, const Rectangle& r, float* out) const {
+void SyntheticWeights::read(const LogicalTensor& tensor, const TensorSlice& r, float* out) const {
   if (tensor.one_dimensional && !tensor.name.ends_with(".bias")) {  // a norm
     std::fill_n(out, r.rows * r.cols, 1.0F);
     return;

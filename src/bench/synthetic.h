@@ -13,7 +13,7 @@ namespace longhaul::bench {
 /// on the tensor's name and the element's place alone, so that every layout gets the same model.
 class SyntheticWeights final : public WeightSource {
  public:
-  void read(const LogicalTensor& tensor, const Rectangle& rectangle, float* out) const override;
+  void read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const override;
 };
 
 /// Token i of stream g of a step (g counts the micro-batches of all data-parallel ranks):

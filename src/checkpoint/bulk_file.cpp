@@ -10,6 +10,8 @@
 
 #include "checkpoint/background_work.h"
 #include "core/error.h"
+#include "core/humanize.h"
+#include "core/rounding.h"
 
 namespace longhaul {
 namespace {
@@ -58,7 +60,7 @@ void BulkFile::sync() {
 /// Afterwards the run goes on in an empty buffer.
 void BulkFile::flush() {
   throw_if_stopped(stop_);
-  const std::size_t first_block = (begin_ + kBlock - 1) / kBlock * kBlock;
+  const std::size_t first_block = round_up(begin_, kBlock);
   const std::size_t last_block = end_ / kBlock * kBlock;
   const auto write = [&](std::size_t begin, std::size_t end) {
     if (begin >= end) return;
@@ -88,8 +90,7 @@ std::size_t BulkFile::write_directly(std::int64_t offset, const std::byte* data,
     if (count < 0 && !refused) {
       throw UserError(
           io_error_text(file_,
-                        fmt::format("cannot write {} at byte {}",
-                                    format_bytes(static_cast<std::int64_t>(bytes - done)),
+                        fmt::format("cannot write {} at byte {}", human_bytes(bytes - done),
                                     offset + static_cast<std::int64_t>(done)),
                         errno));
     }

@@ -50,13 +50,12 @@ void SlabTables::write(hid_t file_id, const std::filesystem::path& file) const {
   Hdf5Table slab_table(slab_columns(), slabs.size());
   for (std::size_t i = 0; i < slabs.size(); ++i) {
     const SlabRow& slab = slabs[i];
-    const bool vector = tensors[static_cast<std::size_t>(slab.tensor)].shape.size() == 1;
     slab_table.set(i, 0, slab.tensor);
     slab_table.set(i, 1, slab.shard);
-    slab_table.set(i, 2, vector ? slab.box.col : slab.box.row);
-    slab_table.set(i, 3, vector ? slab.box.row : slab.box.col);
-    slab_table.set(i, 4, vector ? slab.box.cols : slab.box.rows);
-    slab_table.set(i, 5, vector ? slab.box.rows : slab.box.cols);
+    slab_table.set(i, 2, slab.slice.row);
+    slab_table.set(i, 3, slab.slice.col);
+    slab_table.set(i, 4, slab.slice.rows);
+    slab_table.set(i, 5, slab.slice.cols);
     slab_table.set(i, 6, slab.file_offset);
     slab_table.set(i, 7, std::int64_t{slab.crc});
   }
@@ -89,10 +88,8 @@ SlabTables SlabTables::read(hid_t file_id, const std::filesystem::path& file) {
       user_error("{}: row {} of {} names tensor {} of {}; the file was not written by this program",
                  file.string(), i, kSlabsPath, slab.tensor, tables.tensors.size());
     }
-    const bool vector = tables.tensors[static_cast<std::size_t>(slab.tensor)].shape.size() == 1;
-    slab.box = vector ? Box{0, slab_table.integer(i, 2), 1, slab_table.integer(i, 4)}
-                      : Box{slab_table.integer(i, 2), slab_table.integer(i, 3),
-                            slab_table.integer(i, 4), slab_table.integer(i, 5)};
+    slab.slice = {slab_table.integer(i, 2), slab_table.integer(i, 3), slab_table.integer(i, 4),
+                  slab_table.integer(i, 5)};
     slab.file_offset = slab_table.integer(i, 6);
     slab.crc = static_cast<std::uint32_t>(slab_table.integer(i, 7));
   }

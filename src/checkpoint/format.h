@@ -51,7 +51,7 @@ struct CheckpointIdentity {
 struct SlabRow {
   std::int64_t tensor = 0;  // row in the table of tensors
   std::int64_t shard = 0;
-  Box box;
+  TensorSlice slice;
   std::int64_t file_offset = 0;
   std::uint32_t crc = 0;
 

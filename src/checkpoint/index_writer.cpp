@@ -35,10 +35,11 @@ void wait_for_shard(const fs::path& file, std::int64_t bytes) {
   }
 }
 
-/// Selects the slab's rectangle of the whole tensor (box null: all of `extent`).
-Hdf5Id make_selection(const std::vector<std::int64_t>& size,
-                      const std::vector<std::int64_t>& offset,
-                      const std::vector<std::int64_t>& extent, const fs::path& file) {
+/// A dataspace of this size with the slice selected.
+Hdf5Id make_selection(const std::vector<std::int64_t>& size, const TensorSlice& slice,
+                      const fs::path& file) {
+  const std::vector<std::int64_t> offset = offset_of(slice, size.size());
+  const std::vector<std::int64_t> extent = extent_of(slice, size.size());
   const std::vector<hsize_t> dims(size.begin(), size.end());
   const std::vector<hsize_t> start(offset.begin(), offset.end());
   const std::vector<hsize_t> count(extent.begin(), extent.end());
@@ -59,17 +60,17 @@ void write_virtual_dataset(hid_t file_id, TensorTypes& types, const TensorTiling
   check_hdf5(H5Pset_fill_value(creation.get(), type, fill.data()), file,
              "cannot set the fill value");
   H5Pset_obj_track_times(creation.get(), false);
-  const std::vector<std::int64_t> origin(tensor.shape.size(), 0);
   for (const SlabPlace& place : tensor.slabs) {
     const ShardRecord& shard = shards[place.shard];
     const SlabRecord& slab = shard.slabs[place.slab];
-    const Hdf5Id whole = make_selection(slab.shape, slab.offset, slab.extent, file);
-    const Hdf5Id source = make_selection(slab.extent, origin, slab.extent, file);
+    const std::vector<std::int64_t> extent = extent_of(slab.slice, slab.shape.size());
+    const Hdf5Id whole = make_selection(slab.shape, slab.slice, file);
+    const Hdf5Id source = make_selection(extent, whole_tensor(extent), file);
     check_hdf5(H5Pset_virtual(creation.get(), whole.get(), shard.file_name.c_str(),
-                              slab_dataset_path(slab.path, slab.offset).c_str(), source.get()),
+                              slab_dataset_path(slab).c_str(), source.get()),
                file, "cannot map " + tensor.path);
   }
-  const Hdf5Id space = make_selection(tensor.shape, origin, tensor.shape, file);
+  const Hdf5Id space = make_selection(tensor.shape, whole_tensor(tensor.shape), file);
   H5Sselect_all(space.get());
   const Hdf5Id links = make_link_properties();
   const Hdf5Id dataset(check_hdf5(H5Dcreate2(file_id, tensor.path.c_str(), type, space.get(),
@@ -87,7 +88,7 @@ SlabTables tables_of(const std::vector<TensorTiling>& tensors,
     for (const SlabPlace& place : tensor.slabs) {
       const SlabRecord& slab = shards[place.shard].slabs[place.slab];
       tables.slabs.push_back(
-          {number, static_cast<std::int64_t>(place.shard), slab.box(), slab.file_offset, slab.crc});
+          {number, static_cast<std::int64_t>(place.shard), slab.slice, slab.file_offset, slab.crc});
     }
   }
   return tables;

@@ -34,8 +34,15 @@ bool exchange(const fs::path& a, const fs::path& b) {
   throw UserError(io_error_text(a, "cannot take the place of " + b.filename().string(), error));
 }
 
-}  // namespace
+/// Removes a checkpoint so that it is never seen in part.
+void remove_step(const fs::path& step_directory) {
+  const fs::path temporary = with_suffix(step_directory, kTemporarySuffix);
+  remove_path(temporary);
+  rename_path(step_directory, temporary);
+  remove_path(temporary);
+}
 
+/// Finishes what a crash interrupted and removes half-written folders.
 void recover_save_directory(const fs::path& save) {
   std::vector<fs::path> half;
   std::vector<fs::path> replaced;
@@ -59,6 +66,8 @@ void recover_save_directory(const fs::path& save) {
   for (const fs::path& path : half) remove_path(path);
   if (!half.empty() || !replaced.empty()) sync_directory(save);
 }
+
+}  // namespace
 
 void prepare_save_directory(const fs::path& save) {
   std::error_code error;
@@ -134,13 +143,6 @@ void apply_retention(const fs::path& save, int limit, std::int64_t published) {
     const std::string name = steps[i].path.filename().string();
     if (name != latest && name != just_published) remove_step(steps[i].path);
   }
-}
-
-void remove_step(const fs::path& step_directory) {
-  const fs::path temporary = with_suffix(step_directory, kTemporarySuffix);
-  remove_path(temporary);
-  rename_path(step_directory, temporary);
-  remove_path(temporary);
 }
 
 }  // namespace longhaul

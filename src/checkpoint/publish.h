@@ -7,12 +7,11 @@ namespace longhaul {
 
 // The steps that make a checkpoint appear in a save directory whole or not at all. They are for
 // one rank (rank 0); a crash between any two leaves every complete checkpoint in place, and
-// recover_save_directory() tidies up. All throw UserError when the system refuses.
+// prepare_save_directory() tidies up. All throw UserError when the system refuses.
 
 /// Creates the save directory, checks that it is writable, finishes what a crash interrupted and
 /// removes half-written folders.
 void prepare_save_directory(const std::filesystem::path& save);
-void recover_save_directory(const std::filesystem::path& save);
 
 /// Creates the empty folder step_00000050.tmp and returns its path.
 std::filesystem::path begin_step(const std::filesystem::path& save, std::int64_t step);
@@ -32,8 +31,5 @@ void abandon_step(const std::filesystem::path& save, std::int64_t step) noexcept
 /// Removes all but the `limit` complete checkpoints written last; 0 keeps all. The one of
 /// `published` and the one that `latest` names always stay.
 void apply_retention(const std::filesystem::path& save, int limit, std::int64_t published);
-
-/// Removes a checkpoint so that it is never seen in part.
-void remove_step(const std::filesystem::path& step_directory);
 
 }  // namespace longhaul

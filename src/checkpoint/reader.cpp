@@ -35,9 +35,16 @@ namespace {
 
 /// Copies the part of `piece` that lies in `wanted` to its place in a matrix whose rows are
 /// `row_stride` elements apart and whose first element is wanted's.
-void copy_part(const Box& piece, const std::byte* from, const Box& wanted, std::byte* to,
-               std::int64_t row_stride, std::int64_t element) {
-  const Box part = intersect(piece, wanted);
+void copy_part(const TensorSlice& piece, const std::byte* from, const TensorSlice& wanted,
+               std::byte* to, std::int64_t row_stride, std::int64_t element) {
+  const TensorSlice part = intersect(piece, wanted);
+  const bool whole_rows = part.cols == piece.cols && part.cols == row_stride;
+  if (whole_rows) {
+    std::memcpy(to + (part.row - wanted.row) * row_stride * element,
+                from + (part.row - piece.row) * piece.cols * element,
+                static_cast<std::size_t>(part.size() * element));
+    return;
+  }
   for (std::int64_t row = part.row; row < part.row + part.rows; ++row) {
     const std::int64_t source = (row - piece.row) * piece.cols + part.col - piece.col;
     const std::int64_t target = (row - wanted.row) * row_stride + part.col - wanted.col;
@@ -68,8 +75,6 @@ CheckpointReader::CheckpointReader(const std::filesystem::path& step_directory)
 }
 
 CheckpointReader::~CheckpointReader() = default;
-CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
-CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;
 
 const std::filesystem::path& CheckpointReader::directory() const { return state_->index.directory; }
 
@@ -96,8 +101,7 @@ const CheckpointTensor* CheckpointReader::find(const std::string& path) const {
   return found == state_->numbers.end() ? nullptr : &tensors()[found->second];
 }
 
-void CheckpointReader::read(const std::string& path, const std::vector<std::int64_t>& offset,
-                            const std::vector<std::int64_t>& extent, void* data,
+void CheckpointReader::read(const std::string& path, const TensorSlice& slice, void* data,
                             std::int64_t row_stride) const {
   State& state = *state_;
   const CheckpointIndex& index = state.index;
@@ -107,32 +111,25 @@ void CheckpointReader::read(const std::string& path, const std::vector<std::int6
                directory().string(), display_name(path));
   }
   const CheckpointTensor& tensor = index.tables.tensors[found->second];
-  LONGHAUL_CHECK(offset.size() == tensor.shape.size() && extent.size() == tensor.shape.size(),
-                 "{} has {} dimensions, the rectangle {}", path, tensor.shape.size(),
-                 offset.size());
-  for (std::size_t i = 0; i < offset.size(); ++i) {
-    LONGHAUL_CHECK(offset[i] >= 0 && extent[i] >= 0 && offset[i] + extent[i] <= tensor.shape[i],
-                   "{} [{}]: rectangle [{}]+[{}] reaches outside", path,
-                   fmt::join(tensor.shape, ","), fmt::join(offset, ","), fmt::join(extent, ","));
-  }
-  const Box wanted = box_of(offset, extent);
+  LONGHAUL_CHECK(lies_within(slice, tensor.shape), "{} [{}]: {} reach outside", path,
+                 fmt::join(tensor.shape, ","), describe(slice, tensor.shape.size()));
   const auto element = static_cast<std::int64_t>(size_of(tensor.dtype));
-  LONGHAUL_CHECK(wanted.rows <= 1 || row_stride >= wanted.cols, "{}: row stride {} of {} columns",
-                 path, row_stride, wanted.cols);
-  const PieceSink sink = [&](const Box& piece, const std::byte* from) {
-    copy_part(piece, from, wanted, static_cast<std::byte*>(data), row_stride, element);
+  LONGHAUL_CHECK(slice.rows <= 1 || row_stride >= slice.cols, "{}: row stride {} of {} columns",
+                 path, row_stride, slice.cols);
+  const PieceSink sink = [&](const TensorSlice& piece, const std::byte* from) {
+    copy_part(piece, from, slice, static_cast<std::byte*>(data), row_stride, element);
   };
   std::int64_t covered = 0;
   try {
     for (std::size_t i = index.first_slab[found->second]; i < index.first_slab[found->second + 1];
          ++i) {
       const SlabRow& slab = index.tables.slabs[i];
-      const std::int64_t common = intersect(slab.box, wanted).size();
+      const std::int64_t common = intersect(slab.slice, slice).size();
       if (common == 0) continue;
       covered += common;
       const FileDescriptor& fd = state.shard(static_cast<std::size_t>(slab.shard));
       if (state.checked_slabs[i]) {
-        read_slab_part(index, slab, wanted, fd, sink);
+        read_slab_part(index, slab, slice, fd, sink);
       } else {
         read_slab_checked(index, slab, fd, sink);
         state.checked_slabs[i] = true;
@@ -141,8 +138,8 @@ void CheckpointReader::read(const std::string& path, const std::vector<std::int6
   } catch (const UserError& error) {
     user_error("{}; {}", error.what(), recovery_advice(directory()));
   }
-  LONGHAUL_CHECK(covered == wanted.size(), "{}: slabs hold {} of {} elements", path, covered,
-                 wanted.size());
+  LONGHAUL_CHECK(covered == slice.size(), "{}: slabs hold {} of {} elements", path, covered,
+                 slice.size());
 }
 
 }  // namespace longhaul

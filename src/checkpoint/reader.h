@@ -44,8 +44,6 @@ class CheckpointReader {
   ~CheckpointReader();
   CheckpointReader(const CheckpointReader&) = delete;
   CheckpointReader& operator=(const CheckpointReader&) = delete;
-  CheckpointReader(CheckpointReader&&) noexcept;
-  CheckpointReader& operator=(CheckpointReader&&) noexcept;
 
   [[nodiscard]] const std::filesystem::path& directory() const;
   [[nodiscard]] std::int64_t step() const;
@@ -61,11 +59,10 @@ class CheckpointReader {
   /// Null when there is no such tensor.
   [[nodiscard]] const CheckpointTensor* find(const std::string& path) const;
 
-  /// Overwrites `data` with the rectangle offset/extent of a tensor (in the tensor's own dtype,
-  /// row-major, rows `row_stride` elements apart; ignored for one-dimensional tensors). An extent
-  /// without elements reads nothing. The rectangle must lie inside the tensor.
-  void read(const std::string& path, const std::vector<std::int64_t>& offset,
-            const std::vector<std::int64_t>& extent, void* data, std::int64_t row_stride) const;
+  /// Overwrites `data` with a slice of a tensor, which must lie inside it: in the tensor's own
+  /// dtype, row-major, rows `row_stride` elements apart.
+  void read(const std::string& path, const TensorSlice& slice, void* data,
+            std::int64_t row_stride) const;
 
  private:
   struct State;

@@ -16,11 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool ends_with(const std::string& text, std::string_view suffix) {
-  return text.size() >= suffix.size() &&
-         text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
-}
-
 /// When it was written; of a damaged one, the time of its index or folder, in the same form.
 std::string time_written(const fs::path& directory) {
   try {
@@ -53,7 +48,7 @@ std::vector<CompleteStep> complete_steps(const fs::path& save) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(save, error)) {
     std::string name = entry.path().filename().string();
-    if (ends_with(name, kReplacedSuffix)) {
+    if (name.ends_with(kReplacedSuffix)) {
       name.erase(name.size() - std::string_view(kReplacedSuffix).size());
       if (holds_checkpoint_files(save / name)) continue;
     }
@@ -103,7 +98,7 @@ bool is_checkpoint(const fs::path& path) {
 std::optional<fs::path> find_checkpoint(const fs::path& given, std::string* note) {
   const fs::path path = without_trailing_slash(given);
   if (note != nullptr) note->clear();
-  if (ends_with(path.filename().string(), kTemporarySuffix)) return std::nullopt;
+  if (path.filename().string().ends_with(kTemporarySuffix)) return std::nullopt;
   if (holds_checkpoint_files(path)) return path;
   const std::vector<CompleteStep> steps = complete_steps(path);
   if (steps.empty()) return std::nullopt;
@@ -138,7 +133,7 @@ fs::path require_checkpoint(const fs::path& given, std::string* note) {
     user_error("{}: is not a directory; give a save directory or one of its step_... folders",
                path.string());
   }
-  if (ends_with(path.filename().string(), kTemporarySuffix)) {
+  if (path.filename().string().ends_with(kTemporarySuffix)) {
     user_error(
         "{}: is half a checkpoint: its writing was interrupted; give the save directory {} "
         "to use the newest complete one",

@@ -17,29 +17,30 @@ std::int64_t element_bytes(const CheckpointIndex& index, const SlabRow& slab) {
   return static_cast<std::int64_t>(size_of(index.tensor_of(slab).dtype));
 }
 
-/// Cuts `box` into pieces of whole rows of up to kPieceBytes, or parts of a row when one row is
+/// Cuts `slice` into pieces of whole rows of up to kPieceBytes, or parts of a row when one row is
 /// longer, in order.
 template <typename Use>
-void for_each_piece(const Box& box, std::int64_t element, Use use) {
+void for_each_piece(const TensorSlice& slice, std::int64_t element, Use use) {
   const std::int64_t most = std::max<std::int64_t>(kPieceBytes / element, 1);
-  if (box.cols <= most) {
-    const std::int64_t rows = std::max<std::int64_t>(most / box.cols, 1);
-    for (std::int64_t row = 0; row < box.rows; row += rows) {
-      use(Box{box.row + row, box.col, std::min(rows, box.rows - row), box.cols});
+  if (slice.cols <= most) {
+    const std::int64_t rows = std::max<std::int64_t>(most / slice.cols, 1);
+    for (std::int64_t row = 0; row < slice.rows; row += rows) {
+      use(TensorSlice{slice.row + row, slice.col, std::min(rows, slice.rows - row), slice.cols});
     }
     return;
   }
-  for (std::int64_t row = 0; row < box.rows; ++row) {
-    for (std::int64_t col = 0; col < box.cols; col += most) {
-      use(Box{box.row + row, box.col + col, 1, std::min(most, box.cols - col)});
+  for (std::int64_t row = 0; row < slice.rows; ++row) {
+    for (std::int64_t col = 0; col < slice.cols; col += most) {
+      use(TensorSlice{slice.row + row, slice.col + col, 1, std::min(most, slice.cols - col)});
     }
   }
 }
 
 /// A piece of whole rows, or within one row, is contiguous in the file.
-void read_piece(const SlabRow& slab, const Box& piece, std::int64_t element,
+void read_piece(const SlabRow& slab, const TensorSlice& piece, std::int64_t element,
                 const FileDescriptor& fd, const fs::path& file, std::vector<std::byte>& buffer) {
-  const std::int64_t first = (piece.row - slab.box.row) * slab.box.cols + piece.col - slab.box.col;
+  const std::int64_t first =
+      (piece.row - slab.slice.row) * slab.slice.cols + piece.col - slab.slice.col;
   buffer.resize(static_cast<std::size_t>(piece.size() * element));
   read_at(fd, slab.file_offset + first * element, buffer.data(), buffer.size(), file);
 }
@@ -80,7 +81,7 @@ void check_shard_metadata(const CheckpointIndex& index, std::size_t shard,
   std::vector<ByteRange> data;
   for (const SlabRow& slab : index.tables.slabs) {
     if (slab.shard == static_cast<std::int64_t>(shard)) {
-      data.push_back({slab.file_offset, slab.box.size() * element_bytes(index, slab)});
+      data.push_back({slab.file_offset, slab.slice.size() * element_bytes(index, slab)});
     }
   }
   const fs::path file = index.directory / row.file_name;
@@ -100,7 +101,7 @@ void read_slab_checked(const CheckpointIndex& index, const SlabRow& slab, const 
   const std::int64_t element = element_bytes(index, slab);
   Crc32c crc;
   std::vector<std::byte> buffer;
-  for_each_piece(slab.box, element, [&](const Box& piece) {
+  for_each_piece(slab.slice, element, [&](const TensorSlice& piece) {
     read_piece(slab, piece, element, fd, file, buffer);
     crc.update(buffer.data(), buffer.size());
     sink(piece, buffer.data());
@@ -109,33 +110,35 @@ void read_slab_checked(const CheckpointIndex& index, const SlabRow& slab, const 
     user_error(
         "{}: {} ({}; bytes {}..{} of the file) does not match its checksum: {:08x} instead "
         "of {:08x}; the file was damaged after it was written",
-        file.string(), display_name(tensor.path), describe(slab.box, tensor.shape.size()),
-        slab.file_offset, slab.file_offset + slab.box.size() * element - 1, crc.value(), slab.crc);
+        file.string(), display_name(tensor.path), describe(slab.slice, tensor.shape.size()),
+        slab.file_offset, slab.file_offset + slab.slice.size() * element - 1, crc.value(),
+        slab.crc);
   }
 }
 
-void read_slab_part(const CheckpointIndex& index, const SlabRow& slab, const Box& wanted,
+void read_slab_part(const CheckpointIndex& index, const SlabRow& slab, const TensorSlice& wanted,
                     const FileDescriptor& fd, const PieceSink& sink) {
-  Box part = intersect(slab.box, wanted);
+  TensorSlice part = intersect(slab.slice, wanted);
   if (part.size() == 0) return;
   const fs::path file = index.shard_path(slab);
   const std::int64_t element = element_bytes(index, slab);
   std::vector<std::byte> buffer;
   // Few columns: row by row. Else whole rows: fewer, longer reads.
   constexpr std::int64_t kLongRun = 4096;
-  const bool by_rows = part.cols * 4 < slab.box.cols || part.cols * element >= kLongRun;
-  if (part.cols < slab.box.cols && by_rows) {
+  const bool by_rows = part.cols * 4 < slab.slice.cols || part.cols * element >= kLongRun;
+  if (part.cols < slab.slice.cols && by_rows) {
     for (std::int64_t row = 0; row < part.rows; ++row) {
-      for_each_piece(Box{part.row + row, part.col, 1, part.cols}, element, [&](const Box& piece) {
-        read_piece(slab, piece, element, fd, file, buffer);
-        sink(piece, buffer.data());
-      });
+      for_each_piece(TensorSlice{part.row + row, part.col, 1, part.cols}, element,
+                     [&](const TensorSlice& piece) {
+                       read_piece(slab, piece, element, fd, file, buffer);
+                       sink(piece, buffer.data());
+                     });
     }
     return;
   }
-  part.col = slab.box.col;
-  part.cols = slab.box.cols;
-  for_each_piece(part, element, [&](const Box& piece) {
+  part.col = slab.slice.col;
+  part.cols = slab.slice.cols;
+  for_each_piece(part, element, [&](const TensorSlice& piece) {
     read_piece(slab, piece, element, fd, file, buffer);
     sink(piece, buffer.data());
   });

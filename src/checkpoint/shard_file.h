@@ -20,7 +20,7 @@ void check_shard_metadata(const CheckpointIndex& index, std::size_t shard,
 
 /// Receives a piece of a slab: where it is in the tensor, and its elements, row-major and
 /// contiguous.
-using PieceSink = std::function<void(const Box& piece, const std::byte* data)>;
+using PieceSink = std::function<void(const TensorSlice& piece, const std::byte* data)>;
 
 /// Reads all of a slab in pieces of a few megabytes, in order, and compares the whole with its
 /// checksum at the end. Throws UserError, without advice, when it does not match: what the sink
@@ -28,8 +28,8 @@ using PieceSink = std::function<void(const Box& piece, const std::byte* data)>;
 void read_slab_checked(const CheckpointIndex& index, const SlabRow& slab, const FileDescriptor& fd,
                        const PieceSink& sink);
 
-/// Reads the part of a slab that lies in `wanted` (a rectangle of the tensor), without checking it.
-void read_slab_part(const CheckpointIndex& index, const SlabRow& slab, const Box& wanted,
+/// Reads the part of a slab that lies in `wanted` (a slice of the tensor), without checking it.
+void read_slab_part(const CheckpointIndex& index, const SlabRow& slab, const TensorSlice& wanted,
                     const FileDescriptor& fd, const PieceSink& sink);
 
 }  // namespace longhaul

@@ -1,5 +1,7 @@
 #include "checkpoint/shard_writer.h"
 
+#include <fmt/ranges.h>
+
 #include <map>
 
 #include "checkpoint/background_work.h"
@@ -18,29 +20,27 @@ namespace {
 /// allows.
 template <typename Use>
 void for_each_run(const TensorSlab& slab, Use use) {
-  const Box box = box_of(slab.offset, slab.extent);
+  const TensorSlice& slice = slab.slice;
   const auto element = static_cast<std::int64_t>(size_of(slab.dtype));
   const auto* data = static_cast<const std::byte*>(slab.data);
-  if (box.rows == 1 || slab.row_stride == box.cols) {
-    use(data, static_cast<std::size_t>(box.size() * element));
+  if (slice.rows == 1 || slab.row_stride == slice.cols) {
+    use(data, static_cast<std::size_t>(slice.size() * element));
     return;
   }
-  for (std::int64_t row = 0; row < box.rows; ++row) {
-    use(data + row * slab.row_stride * element, static_cast<std::size_t>(box.cols * element));
+  for (std::int64_t row = 0; row < slice.rows; ++row) {
+    use(data + row * slab.row_stride * element, static_cast<std::size_t>(slice.cols * element));
   }
 }
 
 void check_slab(const TensorSlab& slab) {
-  const Box box = box_of(slab.offset, slab.extent);
-  LONGHAUL_CHECK(slab.shape.size() == slab.offset.size() && !slab.path.empty(),
-                 "slab of '{}' with {} dimensions in shape, {} in offset", slab.path,
-                 slab.shape.size(), slab.offset.size());
-  LONGHAUL_CHECK(box.row >= 0 && box.col >= 0 && box.rows >= 0 && box.cols >= 0,
-                 "slab of {} has negative numbers", slab.path);
-  if (box.size() == 0) return;
+  const TensorSlice& slice = slab.slice;
+  LONGHAUL_CHECK(!slab.path.empty(), "a slab without a path");
+  if (slice.size() == 0) return;
+  LONGHAUL_CHECK(lies_within(slice, slab.shape), "slab of {} [{}] reaches outside the tensor: {}",
+                 slab.path, fmt::join(slab.shape, ","), describe(slice, slab.shape.size()));
   LONGHAUL_CHECK(slab.data != nullptr, "slab of {} has no data", slab.path);
-  LONGHAUL_CHECK(box.rows == 1 || slab.row_stride >= box.cols,
-                 "slab of {}: rows of {} elements are {} apart", slab.path, box.cols,
+  LONGHAUL_CHECK(slice.rows == 1 || slab.row_stride >= slice.cols,
+                 "slab of {}: rows of {} elements are {} apart", slab.path, slice.cols,
                  slab.row_stride);
 }
 
@@ -56,12 +56,11 @@ Plan make_plan(const std::vector<TensorSlab>& slabs, int shard, const std::stop_
   for (const TensorSlab& slab : slabs) {
     throw_if_stopped(stop);
     check_slab(slab);
-    if (box_of(slab.offset, slab.extent).size() == 0) continue;
+    if (slab.slice.size() == 0) continue;
     Crc32c crc;
     for_each_run(slab, [&](const std::byte* data, std::size_t bytes) { crc.update(data, bytes); });
     plan.sources.push_back(&slab);
-    plan.record.slabs.push_back(
-        {slab.path, slab.dtype, slab.shape, slab.offset, slab.extent, 0, crc.value()});
+    plan.record.slabs.push_back({slab.path, slab.dtype, slab.shape, slab.slice, 0, crc.value()});
   }
   return plan;
 }
@@ -73,7 +72,7 @@ SlabTables tables_of(const ShardRecord& record, int shard) {
     const auto [found, is_new] =
         numbers.try_emplace(slab.path, static_cast<std::int64_t>(tables.tensors.size()));
     if (is_new) tables.tensors.push_back({slab.path, slab.dtype, slab.shape});
-    tables.slabs.push_back({found->second, shard, slab.box(), slab.file_offset, slab.crc});
+    tables.slabs.push_back({found->second, shard, slab.slice, slab.file_offset, slab.crc});
   }
   return tables;
 }
@@ -81,8 +80,9 @@ SlabTables tables_of(const ShardRecord& record, int shard) {
 /// Creates the slab's dataset and returns where HDF5 put its bytes.
 std::int64_t create_dataset(hid_t file_id, TensorTypes& types, const SlabRecord& slab,
                             const fs::path& file) {
-  const std::string path = slab_dataset_path(slab.path, slab.offset);
-  const std::vector<hsize_t> extent(slab.extent.begin(), slab.extent.end());
+  const std::string path = slab_dataset_path(slab);
+  const std::vector<std::int64_t> size = extent_of(slab.slice, slab.shape.size());
+  const std::vector<hsize_t> extent(size.begin(), size.end());
   const Hdf5Id space(
       check_hdf5(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), file,
                  path),
@@ -132,8 +132,7 @@ void write_structure(const fs::path& file, const CheckpointIdentity& identity, i
 std::int64_t data_bytes(const std::vector<TensorSlab>& slabs) {
   std::int64_t bytes = 0;
   for (const TensorSlab& slab : slabs) {
-    bytes +=
-        box_of(slab.offset, slab.extent).size() * static_cast<std::int64_t>(size_of(slab.dtype));
+    bytes += slab.slice.size() * static_cast<std::int64_t>(size_of(slab.dtype));
   }
   return bytes;
 }

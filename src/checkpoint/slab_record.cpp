@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -19,35 +18,12 @@ constexpr std::array kDtypes{DType::f32, DType::bf16, DType::f16, DType::i32,
 
 }  // namespace
 
-Box box_of(const std::vector<std::int64_t>& offset, const std::vector<std::int64_t>& extent) {
-  LONGHAUL_CHECK(offset.size() == extent.size() && (offset.size() == 1 || offset.size() == 2),
-                 "a rectangle with {} offsets and {} extents", offset.size(), extent.size());
-  if (offset.size() == 1) return {0, offset[0], 1, extent[0]};
-  return {offset[0], offset[1], extent[0], extent[1]};
-}
-
-Box intersect(const Box& a, const Box& b) {
-  const std::int64_t row = std::max(a.row, b.row);
-  const std::int64_t col = std::max(a.col, b.col);
-  const std::int64_t row_end = std::min(a.row + a.rows, b.row + b.rows);
-  const std::int64_t col_end = std::min(a.col + a.cols, b.col + b.cols);
-  return {row, col, std::max<std::int64_t>(row_end - row, 0),
-          std::max<std::int64_t>(col_end - col, 0)};
-}
-
-std::string describe(const Box& box, std::size_t dimensions) {
-  if (dimensions == 1) {
-    return fmt::format("elements {}..{}", box.col, box.col + box.cols - 1);
-  }
-  return fmt::format("rows {}..{}, columns {}..{}", box.row, box.row + box.rows - 1, box.col,
-                     box.col + box.cols - 1);
-}
-
 std::string encode(const ShardRecord& record) {
   json slabs = json::array();
   for (const SlabRecord& slab : record.slabs) {
-    slabs.push_back(json::array({slab.path, static_cast<int>(slab.dtype), slab.shape, slab.offset,
-                                 slab.extent, slab.file_offset, slab.crc}));
+    slabs.push_back(json::array({slab.path, static_cast<int>(slab.dtype), slab.shape,
+                                 slab.slice.row, slab.slice.col, slab.slice.rows, slab.slice.cols,
+                                 slab.file_offset, slab.crc}));
   }
   const json whole =
       json::array({record.file_name, record.bytes, record.metadata_crc, std::move(slabs)});
@@ -67,16 +43,15 @@ ShardRecord decode_shard_record(const std::string& bytes) {
     slab.path = item.at(0);
     slab.dtype = static_cast<DType>(item.at(1).get<int>());
     item.at(2).get_to(slab.shape);
-    item.at(3).get_to(slab.offset);
-    item.at(4).get_to(slab.extent);
-    slab.file_offset = item.at(5);
-    slab.crc = item.at(6);
+    slab.slice = {item.at(3), item.at(4), item.at(5), item.at(6)};
+    slab.file_offset = item.at(7);
+    slab.crc = item.at(8);
   }
   return record;
 }
 
-std::string slab_dataset_path(const std::string& path, const std::vector<std::int64_t>& offset) {
-  return fmt::format("{}/{}", path, fmt::join(offset, "_"));
+std::string slab_dataset_path(const SlabRecord& slab) {
+  return fmt::format("{}/{}", slab.path, fmt::join(offset_of(slab.slice, slab.shape.size()), "_"));
 }
 
 DType dtype_named(const std::string& name, const std::string& where) {

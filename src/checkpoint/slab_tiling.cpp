@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include "checkpoint/naming.h"
 #include "core/error.h"
@@ -13,39 +14,33 @@ namespace longhaul {
 namespace {
 
 void check_inside(const SlabRecord& slab, const std::string& file) {
-  const auto& shape = slab.shape;
-  bool good = (shape.size() == 1 || shape.size() == 2) && slab.offset.size() == shape.size() &&
-              slab.extent.size() == shape.size();
-  for (std::size_t i = 0; good && i < shape.size(); ++i) {
-    good = slab.offset[i] >= 0 && slab.extent[i] > 0 && slab.extent[i] <= shape[i] &&
-           slab.offset[i] <= shape[i] - slab.extent[i];
-  }
-  LONGHAUL_CHECK(good, "{}: slab [{}]+[{}] of {} [{}] reaches outside the tensor", file,
-                 fmt::join(slab.offset, ","), fmt::join(slab.extent, ","), display_name(slab.path),
-                 fmt::join(shape, ","));
+  LONGHAUL_CHECK(slab.slice.size() > 0 && lies_within(slab.slice, slab.shape),
+                 "{}: slab of {} [{}] reaches outside the tensor: {}", file,
+                 display_name(slab.path), fmt::join(slab.shape, ","),
+                 describe(slab.slice, slab.shape.size()));
 }
 
-/// Boxes are ordered by row. Those that a box can overlap start above its end, so a sweep that
-/// keeps the boxes still open is fast for the splits by rows and columns that occur.
+/// Slabs are ordered by row. Those that one can overlap start above its end, so a sweep that keeps
+/// the slabs still open is fast for the splits by rows and columns that occur.
 void check_tiles(const TensorTiling& tensor, const std::vector<ShardRecord>& shards) {
-  const auto box_at = [&](const SlabPlace& place) {
-    return shards[place.shard].slabs[place.slab].box();
+  const auto slice_at = [&](const SlabPlace& place) {
+    return shards[place.shard].slabs[place.slab].slice;
   };
   std::int64_t covered = 0;
   std::vector<SlabPlace> open;
   for (const SlabPlace& place : tensor.slabs) {
-    const Box box = box_at(place);
-    covered += box.size();
+    const TensorSlice slice = slice_at(place);
+    covered += slice.size();
     std::erase_if(open, [&](const SlabPlace& other) {
-      const Box b = box_at(other);
-      return b.row + b.rows <= box.row;
+      const TensorSlice above = slice_at(other);
+      return above.row + above.rows <= slice.row;
     });
     for (const SlabPlace& other : open) {
-      LONGHAUL_CHECK(intersect(box_at(other), box).size() == 0,
+      LONGHAUL_CHECK(intersect(slice_at(other), slice).size() == 0,
                      "{}: the slabs of {} and {} overlap ({} and {})", display_name(tensor.path),
                      shards[other.shard].file_name, shards[place.shard].file_name,
-                     describe(box_at(other), tensor.shape.size()),
-                     describe(box, tensor.shape.size()));
+                     describe(slice_at(other), tensor.shape.size()),
+                     describe(slice, tensor.shape.size()));
     }
     open.push_back(place);
   }
@@ -82,7 +77,9 @@ std::vector<TensorTiling> collect_tensors(const std::vector<ShardRecord>& shards
   for (auto& [path, tensor] : tensors) {
     std::sort(tensor.slabs.begin(), tensor.slabs.end(),
               [&](const SlabPlace& a, const SlabPlace& b) {
-                return shards[a.shard].slabs[a.slab].offset < shards[b.shard].slabs[b.slab].offset;
+                const TensorSlice& first = shards[a.shard].slabs[a.slab].slice;
+                const TensorSlice& second = shards[b.shard].slabs[b.slab].slice;
+                return std::tie(first.row, first.col) < std::tie(second.row, second.col);
               });
     check_tiles(tensor, shards);
     result.push_back(std::move(tensor));

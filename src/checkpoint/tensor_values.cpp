@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
-#include <numeric>
 
 #include "core/convert.h"
 #include "core/error.h"
@@ -19,30 +18,7 @@ std::vector<double> widen(const std::byte* data, std::int64_t count) {
   return {values.begin(), values.end()};
 }
 
-/// Cuts a tensor into rectangles of about a million elements: whole rows, or parts of a vector.
-void for_each_block(const CheckpointTensor& tensor,
-                    const std::function<void(std::vector<std::int64_t> offset,
-                                             std::vector<std::int64_t> extent)>& use) {
-  constexpr std::int64_t kElements = std::int64_t{1} << 20;
-  const std::int64_t row =
-      tensor.shape.size() == 1 ? 1 : std::max<std::int64_t>(tensor.shape[1], 1);
-  const std::int64_t step = std::max<std::int64_t>(kElements / row, 1);
-  for (std::int64_t at = 0; at < tensor.shape[0]; at += step) {
-    std::vector<std::int64_t> offset(tensor.shape.size(), 0);
-    std::vector<std::int64_t> extent = tensor.shape;
-    offset[0] = at;
-    extent[0] = std::min(step, tensor.shape[0] - at);
-    use(std::move(offset), std::move(extent));
-  }
-}
-
-}  // namespace
-
-std::int64_t element_count(const CheckpointTensor& tensor) {
-  return std::accumulate(tensor.shape.begin(), tensor.shape.end(), std::int64_t{1},
-                         std::multiplies<>());
-}
-
+/// The elements as numbers.
 std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t count) {
   switch (dtype) {
     case DType::f64:
@@ -63,21 +39,36 @@ std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t 
   return {floats.begin(), floats.end()};
 }
 
+/// Cuts a tensor into slices of whole rows, of about a million elements.
+void for_each_block(const CheckpointTensor& tensor,
+                    const std::function<void(const TensorSlice& block)>& use) {
+  constexpr std::int64_t kElements = std::int64_t{1} << 20;
+  const TensorSlice whole = whole_tensor(tensor.shape);
+  const std::int64_t step =
+      std::max<std::int64_t>(kElements / std::max<std::int64_t>(whole.cols, 1), 1);
+  for (std::int64_t row = 0; row < whole.rows; row += step) {
+    use({row, 0, std::min(step, whole.rows - row), whole.cols});
+  }
+}
+
+}  // namespace
+
+std::int64_t element_count(const CheckpointTensor& tensor) {
+  return whole_tensor(tensor.shape).size();
+}
+
 std::vector<double> read_values(const CheckpointReader& reader, const CheckpointTensor& tensor,
-                                const std::vector<std::int64_t>& offset,
-                                const std::vector<std::int64_t>& extent) {
-  const std::int64_t count =
-      std::accumulate(extent.begin(), extent.end(), std::int64_t{1}, std::multiplies<>());
-  std::vector<std::byte> bytes(static_cast<std::size_t>(count) * size_of(tensor.dtype));
-  reader.read(tensor.path, offset, extent, bytes.data(), extent.back());
-  return to_doubles(tensor.dtype, bytes.data(), count);
+                                const TensorSlice& slice) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(slice.size()) * size_of(tensor.dtype));
+  reader.read(tensor.path, slice, bytes.data(), slice.cols);
+  return to_doubles(tensor.dtype, bytes.data(), slice.size());
 }
 
 TensorSummary summarize(const CheckpointReader& reader, const CheckpointTensor& tensor) {
   TensorSummary summary;
   double squares = 0;
-  for_each_block(tensor, [&](std::vector<std::int64_t> offset, std::vector<std::int64_t> extent) {
-    for (const double value : read_values(reader, tensor, offset, extent)) {
+  for_each_block(tensor, [&](const TensorSlice& block) {
+    for (const double value : read_values(reader, tensor, block)) {
       if (std::isfinite(value)) {
         squares += value * value;
       } else {

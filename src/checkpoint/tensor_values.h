@@ -8,13 +8,9 @@
 
 namespace longhaul {
 
-/// The elements as numbers; int64 beyond 2^53 are rounded.
-std::vector<double> to_doubles(DType dtype, const std::byte* data, std::int64_t count);
-
-/// A rectangle of a tensor, row-major.
+/// A slice of a tensor, row-major, as numbers; int64 beyond 2^53 are rounded.
 std::vector<double> read_values(const CheckpointReader& reader, const CheckpointTensor& tensor,
-                                const std::vector<std::int64_t>& offset,
-                                const std::vector<std::int64_t>& extent);
+                                const TensorSlice& slice);
 
 struct TensorSummary {
   double norm = 0;             // L2, of the finite elements, accumulated in double

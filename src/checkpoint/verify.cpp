@@ -24,7 +24,7 @@ void check_own_tables(const CheckpointIndex& index, std::size_t shard,
     const SlabRow& slab = *found->second;
     const CheckpointTensor& mine = own.tensors[static_cast<std::size_t>(row.tensor)];
     const CheckpointTensor& theirs = index.tensor_of(slab);
-    matches += slab.box == row.box && slab.crc == row.crc && mine.path == theirs.path &&
+    matches += slab.slice == row.slice && slab.crc == row.crc && mine.path == theirs.path &&
                        mine.dtype == theirs.dtype && mine.shape == theirs.shape
                    ? 1
                    : 0;
@@ -48,7 +48,7 @@ VerifyReport verify_checkpoint(
     return report;
   }
   const auto bytes_of = [&](const SlabRow& slab) {
-    return slab.box.size() * static_cast<std::int64_t>(size_of(index.tensor_of(slab).dtype));
+    return slab.slice.size() * static_cast<std::int64_t>(size_of(index.tensor_of(slab).dtype));
   };
   std::vector<std::vector<const SlabRow*>> by_shard(index.shards.size());
   for (const SlabRow& slab : index.tables.slabs) {
@@ -80,7 +80,7 @@ VerifyReport verify_checkpoint(
     }
     for (const SlabRow* slab : by_shard[shard]) {
       attempt([&] {
-        read_slab_checked(index, *slab, fd, [&](const Box& piece, const std::byte*) {
+        read_slab_checked(index, *slab, fd, [&](const TensorSlice& piece, const std::byte*) {
           done += piece.size() * static_cast<std::int64_t>(size_of(index.tensor_of(*slab).dtype));
           progress(done, report.bytes);
         });

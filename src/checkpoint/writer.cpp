@@ -2,10 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
-#include <random>
 #include <thread>
 
 #include "checkpoint/background_work.h"
@@ -15,6 +13,8 @@
 #include "checkpoint/save_directory.h"
 #include "checkpoint/shard_writer.h"
 #include "core/file.h"
+#include "core/humanize.h"
+#include "core/random_hex.h"
 #include "core/stopwatch.h"
 
 namespace longhaul {
@@ -23,13 +23,6 @@ namespace fs = std::filesystem;
 namespace {
 
 enum class Stage : std::uint8_t { shards, index };
-
-std::string random_id() {
-  std::random_device device;
-  std::array<std::uint32_t, 4> words{};
-  for (auto& word : words) word = device();
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", words[0], words[1], words[2], words[3]);
-}
 
 /// Rank 0 has just made this folder; other hosts may see it a moment later.
 void wait_for_directory(const fs::path& directory, const std::stop_token& stop) {
@@ -110,7 +103,7 @@ void CheckpointWriter::hand_over() {
     if (!is_first()) return;
     begin_step(options_.save, attempt.contents.step);
     check_free_space(file_bytes);
-    attempt.identity.id = random_id();
+    attempt.identity.id = random_hex(32);
   });
   attempt.identity.id = coordinator_.broadcast(attempt.identity.id, 0);
   coordinator_.run_collectively([&] {
@@ -213,7 +206,7 @@ void CheckpointWriter::check_free_space(std::int64_t needed) const {
     user_error(
         "{}: the disk is too full: {} needed, {} free; free space there (a smaller "
         "--save_total_limit keeps fewer checkpoints) or use another --save",
-        options_.save.string(), format_bytes(needed), format_bytes(free));
+        options_.save.string(), human_bytes(needed), human_bytes(free));
   }
 }
 

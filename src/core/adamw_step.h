@@ -24,4 +24,33 @@ struct AdamWStep {
   double bias2 = 1.0;
 };
 
+/// The numbers of an AdamWStep as kernels use them: fp32, divisions done once.
+struct AdamWScalars {
+  float grad_scale;
+  float beta1;
+  float one_minus_beta1;
+  float beta2;
+  float one_minus_beta2;
+  float learning_rate;
+  float inv_bias1;
+  float inv_bias2;
+  float epsilon;
+  float weight_decay;
+};
+
+inline AdamWScalars adamw_scalars(const AdamWStep& step) {
+  return {
+      .grad_scale = step.grad_scale,
+      .beta1 = static_cast<float>(step.beta1),
+      .one_minus_beta1 = static_cast<float>(1.0 - step.beta1),
+      .beta2 = static_cast<float>(step.beta2),
+      .one_minus_beta2 = static_cast<float>(1.0 - step.beta2),
+      .learning_rate = step.learning_rate,
+      .inv_bias1 = static_cast<float>(1.0 / step.bias1),
+      .inv_bias2 = static_cast<float>(1.0 / step.bias2),
+      .epsilon = step.epsilon,
+      .weight_decay = step.weight_decay,
+  };
+}
+
 }  // namespace longhaul

@@ -4,11 +4,12 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/rounding.h"
 
 namespace longhaul {
 
 void* Arena::allocate(std::size_t bytes, const char* label) {
-  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const std::size_t rounded = round_up(bytes, kAlignment);
   LONGHAUL_CHECK(measuring_ || used_ + rounded <= capacity_,
                  "'{}' needs {} bytes, but {} of the planned {} are used", label, rounded, used_,
                  capacity_);

@@ -47,8 +47,13 @@ void convert_from(const std::byte* source, std::byte* target, DType target_dtype
       return convert<kFrom, DType::f32>(source, target, count);
     case DType::bf16:
       return convert<kFrom, DType::bf16>(source, target, count);
-    default:
+    case DType::f16:
       return convert<kFrom, DType::f16>(source, target, count);
+    case DType::i32:
+    case DType::i64:
+    case DType::u8:
+    case DType::f64:
+      break;  // refused by convert_values()
   }
 }
 
@@ -70,8 +75,13 @@ void convert_values(const void* source, DType source_dtype, void* target, DType 
       return convert_from<DType::f32>(from, to, target_dtype, count);
     case DType::bf16:
       return convert_from<DType::bf16>(from, to, target_dtype, count);
-    default:
+    case DType::f16:
       return convert_from<DType::f16>(from, to, target_dtype, count);
+    case DType::i32:
+    case DType::i64:
+    case DType::u8:
+    case DType::f64:
+      break;  // refused above
   }
 }
 

@@ -15,7 +15,18 @@ void convert_values(const void* source, DType source_dtype, void* target, DType 
 
 /// Is it one of f32, bf16, f16?
 constexpr bool is_weight_dtype(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
+  switch (dtype) {
+    case DType::f32:
+    case DType::bf16:
+    case DType::f16:
+      return true;
+    case DType::i32:
+    case DType::i64:
+    case DType::u8:
+    case DType::f64:
+      break;
+  }
+  return false;
 }
 
 /// "bfloat16", "float32" or "float16". Throws UserError naming `flag` for anything else.

@@ -5,11 +5,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
 #include "core/error.h"
+#include "core/humanize.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -22,10 +23,7 @@ std::string advice(int error, const fs::path& path) {
     case EDQUOT: {
       std::error_code none;
       const fs::space_info space = fs::space(path.parent_path(), none);
-      const std::string left =
-          none
-              ? ""
-              : fmt::format(" ({} left)", format_bytes(static_cast<std::int64_t>(space.available)));
+      const std::string left = none ? "" : fmt::format(" ({} left)", human_bytes(space.available));
       return fmt::format("free space there{} or use another directory", left);
     }
     case EFBIG:
@@ -39,6 +37,8 @@ std::string advice(int error, const fs::path& path) {
       return "the disk or its connection failed; check the system's log and use another directory";
     case ENOENT:
       return "check the path";
+    case EISDIR:
+      return "give a file instead";
     case EEXIST:
       return "move it away or choose another name";
     case EMFILE:
@@ -58,17 +58,6 @@ std::string advice(int error, const fs::path& path) {
 std::string io_error_text(const fs::path& path, std::string_view what, int error) {
   return fmt::format("{}: {}: {}; {}", path.string(), what, std::generic_category().message(error),
                      advice(error, path));
-}
-
-std::string format_bytes(std::int64_t bytes) {
-  constexpr std::array kUnits{"bytes", "kB", "MB", "GB", "TB", "PB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 999.95 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 FileDescriptor::~FileDescriptor() {
@@ -122,12 +111,12 @@ void reserve_space(int fd, std::int64_t bytes, const fs::path& file) {
   if (::ftruncate(fd, 0) != 0) {
     fail(file, "cannot be emptied", errno);
   }
-  fail(file, fmt::format("cannot set {} aside", format_bytes(bytes)), error);
+  fail(file, fmt::format("cannot set {} aside", human_bytes(bytes)), error);
 }
 
 void set_file_size(const FileDescriptor& fd, std::int64_t bytes, const fs::path& file) {
   if (::ftruncate(fd.get(), bytes) != 0) {
-    fail(file, fmt::format("cannot be made {} long", format_bytes(bytes)), errno);
+    fail(file, fmt::format("cannot be made {} long", human_bytes(bytes)), errno);
   }
 }
 
@@ -138,9 +127,7 @@ void write_at(const FileDescriptor& fd, std::int64_t offset, const void* data, s
     const ssize_t done = ::pwrite(fd.get(), at, bytes, offset);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) {
-      fail(file,
-           fmt::format("cannot write {} at byte {}", format_bytes(static_cast<std::int64_t>(bytes)),
-                       offset),
+      fail(file, fmt::format("cannot write {} at byte {}", human_bytes(bytes), offset),
            done < 0 ? errno : ENOSPC);
     }
     at += done;
@@ -167,7 +154,7 @@ void read_at(const FileDescriptor& fd, std::int64_t offset, void* data, std::siz
     if (done < 0) fail(file, fmt::format("cannot be read at byte {}", offset), errno);
     if (done == 0) {
       user_error("{}: ends at byte {}, {} too early; it was truncated: restore it from a copy",
-                 file.string(), offset, format_bytes(static_cast<std::int64_t>(bytes)));
+                 file.string(), offset, human_bytes(bytes));
     }
     at += done;
     offset += done;
@@ -205,9 +192,20 @@ void replace_text_file(const fs::path& file, std::string_view text) {
 }
 
 std::string read_text_file(const fs::path& file) {
+  constexpr std::size_t kLeast = 4096;
   const FileDescriptor fd = open_to_read(file);
-  std::string text(static_cast<std::size_t>(file_size(fd, file)), '\0');
-  read_at(fd, 0, text.data(), text.size(), file);
+  // One byte more than its size, so that the end is found without growing.
+  std::string text(std::max(static_cast<std::size_t>(file_size(fd, file)) + 1, kLeast), '\0');
+  std::size_t size = 0;
+  while (true) {
+    const ssize_t done = ::read(fd.get(), text.data() + size, text.size() - size);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail(file, "cannot be read", errno);
+    if (done == 0) break;
+    size += static_cast<std::size_t>(done);
+    if (size == text.size()) text.resize(2 * size);
+  }
+  text.resize(size);
   return text;
 }
 

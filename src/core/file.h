@@ -64,6 +64,7 @@ void sync_directory(const std::filesystem::path& directory);
 void write_text_file(const std::filesystem::path& file, std::string_view text);
 /// The same, atomically: <file>.tmp takes the place of `file`, and the folder is synced.
 void replace_text_file(const std::filesystem::path& file, std::string_view text);
+/// A whole file, whatever its bytes; also one that has no size, such as those of /proc.
 std::string read_text_file(const std::filesystem::path& file);
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
@@ -75,8 +76,5 @@ std::int64_t free_bytes(const std::filesystem::path& path);
 
 /// "what failed: No space left on device; what to do" for an errno value and a path.
 std::string io_error_text(const std::filesystem::path& path, std::string_view what, int error);
-
-/// "12.3 GB", "512 bytes": decimal units, as disks are sold.
-std::string format_bytes(std::int64_t bytes);
 
 }  // namespace longhaul

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "core/file.h"
+#include "core/humanize.h"
 
 namespace longhaul {
 namespace {
@@ -37,9 +37,8 @@ void ByteProgress::add(std::int64_t bytes) {
   const std::int64_t percent = total_ > 0 ? 100 * done_ / total_ : 100;
   const auto left =
       static_cast<std::int64_t>(static_cast<double>(total_ - done_) / std::max(rate, 1.0));
-  const std::string line =
-      fmt::format("{} {:>3} % of {}, {}/s, {} s left", what_, percent, format_bytes(total_),
-                  format_bytes(static_cast<std::int64_t>(rate)), left);
+  const std::string line = fmt::format("{} {:>3} % of {}, {}/s, {} s left", what_, percent,
+                                       human_bytes(total_), human_bytes(rate), left);
   if (terminal_) {
     fmt::print(stderr, "\r{}\033[K", line);
   } else {

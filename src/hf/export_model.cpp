@@ -45,10 +45,10 @@ void check_tensors(const CheckpointReader& reader, const std::vector<LogicalTens
     const CheckpointTensor* const stored = reader.find(path);
     if (stored == nullptr) {
       problems.push_back(fmt::format("'{}' is missing", tensor.name));
-    } else if (stored->shape != stored_shape(tensor)) {
+    } else if (stored->shape != tensor.shape()) {
       problems.push_back(fmt::format("'{}' has shape [{}] instead of [{}]", tensor.name,
                                      fmt::join(stored->shape, ", "),
-                                     fmt::join(stored_shape(tensor), ", ")));
+                                     fmt::join(tensor.shape(), ", ")));
     } else if (!is_weight_dtype(stored->dtype)) {
       problems.push_back(fmt::format("'{}' is stored as {}", tensor.name, name_of(stored->dtype)));
     }
@@ -106,18 +106,14 @@ RowSource checkpoint_rows(const CheckpointReader& reader, DType dtype) {
                           void* out) {
     const std::string path = checkpoint_path(tensor.name);
     const DType stored = reader.find(path)->dtype;
-    const std::vector<std::int64_t> offset =
-        tensor.one_dimensional ? std::vector{row} : std::vector{row, std::int64_t{0}};
-    const std::vector<std::int64_t> extent =
-        tensor.one_dimensional ? std::vector{rows} : std::vector{rows, tensor.cols};
+    const TensorSlice slice{row, 0, rows, tensor.cols};
     if (stored == dtype) {
-      reader.read(path, offset, extent, out, tensor.cols);
+      reader.read(path, slice, out, slice.cols);
       return;
     }
-    const std::int64_t count = rows * tensor.cols;
-    std::vector<std::byte> raw(static_cast<std::size_t>(count) * size_of(stored));
-    reader.read(path, offset, extent, raw.data(), tensor.cols);
-    convert_values(raw.data(), stored, out, dtype, count);
+    std::vector<std::byte> raw(static_cast<std::size_t>(slice.size()) * size_of(stored));
+    reader.read(path, slice, raw.data(), slice.cols);
+    convert_values(raw.data(), stored, out, dtype, slice.size());
   };
 }
 

@@ -28,11 +28,6 @@ bool is_rotary_buffer(std::string_view name) {
 
 }  // namespace
 
-std::vector<std::int64_t> stored_shape(const LogicalTensor& tensor) {
-  if (tensor.one_dimensional) return {tensor.rows};
-  return {tensor.rows, tensor.cols};
-}
-
 HfModel::HfModel(const std::filesystem::path& directory)
     : HfModel(directory, ModelConfig::load(directory)) {}
 
@@ -55,9 +50,9 @@ void HfModel::check_tensors() {
       continue;
     }
     const auto& shape = weights_.shape(tensor.name);
-    if (shape != stored_shape(tensor)) {
+    if (shape != tensor.shape()) {
       problems.push_back(fmt::format("'{}' has shape {} instead of {} ({})", tensor.name,
-                                     shown_shape(shape), shown_shape(stored_shape(tensor)),
+                                     shown_shape(shape), shown_shape(tensor.shape()),
                                      weights_.file_of(tensor.name).filename().string()));
     }
     const std::string& dtype = weights_.stored_dtype(tensor.name);
@@ -106,9 +101,9 @@ void HfModel::check_tied_head() {
   }
 }
 
-void HfModel::read(const LogicalTensor& tensor, const Rectangle& rectangle, float* out) const {
-  weights_.read_rectangle(tensor.name, rectangle.row, rectangle.col,
-                          MatrixView(out, DType::f32, rectangle.rows, rectangle.cols));
+void HfModel::read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const {
+  weights_.read_rectangle(tensor.name, slice.row, slice.col,
+                          MatrixView(out, DType::f32, slice.rows, slice.cols));
 }
 
 }  // namespace longhaul

@@ -29,9 +29,8 @@ class HfModel {
   /// Things that the user should know but that stop nothing; usually empty. Print them once.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
-  /// The rectangle of a tensor -> out [rectangle.rows, rectangle.cols] fp32, contiguous,
-  /// overwritten. rectangle.tensor is not used.
-  void read(const LogicalTensor& tensor, const Rectangle& rectangle, float* out) const;
+  /// A slice of a tensor -> out [slice.rows, slice.cols] fp32, contiguous, overwritten.
+  void read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const;
 
  private:
   void check_tensors();
@@ -43,8 +42,5 @@ class HfModel {
   std::vector<LogicalTensor> tensors_;
   std::vector<std::string> notes_;
 };
-
-/// The shape as files store it: [rows, cols], or [rows] of a one-dimensional tensor.
-std::vector<std::int64_t> stored_shape(const LogicalTensor& tensor);
 
 }  // namespace longhaul

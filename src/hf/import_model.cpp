@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/humanize.h"
 #include "core/json.h"
 #include "core/version.h"
 #include "hf/hf_model.h"
@@ -51,17 +52,16 @@ ImportReport import_model(const std::filesystem::path& model_directory,
     slab.path = checkpoint_path(tensor.name);
     slab.dtype = stored.dtype;
     slab.shape = stored.shape;
-    slab.offset.assign(stored.shape.size(), 0);
-    slab.extent = stored.shape;
+    slab.slice = whole_tensor(stored.shape);
     slab.data = stored.bytes.data();
-    slab.row_stride = stored.shape.back();
+    slab.row_stride = slab.slice.cols;
     contents.slabs.push_back(std::move(slab));
     report.bytes += static_cast<std::int64_t>(stored.bytes.size());
   }
   report.tensors = contents.slabs.size();
 
   if (report.bytes > kWorthAnnouncing) {
-    fmt::print(stderr, "writing {} to {} ...\n", format_bytes(report.bytes), save.string());
+    fmt::print(stderr, "writing {} to {} ...\n", human_bytes(report.bytes), save.string());
   }
   const bool new_save = !std::filesystem::exists(save);
   try {

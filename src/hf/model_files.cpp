@@ -45,7 +45,7 @@ WeightFiles write_weights(const std::filesystem::path& directory,
   std::vector<SafetensorsTensor> list;
   list.reserve(tensors.size());
   for (const LogicalTensor& tensor : tensors) {
-    list.push_back({tensor.name, dtype, stored_shape(tensor)});
+    list.push_back({tensor.name, dtype, tensor.shape()});
   }
   SafetensorsWriter writer(directory, std::move(list), max_shard_bytes);
   for_each_block(tensors, dtype, "writing", source,
@@ -67,7 +67,7 @@ WeightFiles verify_weights(const std::filesystem::path& directory,
   }
   for (const LogicalTensor& tensor : tensors) {
     const StoredTensor stored = reader.tensor(tensor.name);
-    if (stored.shape != stored_shape(tensor) || stored.dtype != dtype) {
+    if (stored.shape != tensor.shape() || stored.dtype != dtype) {
       throw InternalError(fmt::format("{}: {} has another shape or dtype than what was written",
                                       stored.file->string(), tensor.name));
     }

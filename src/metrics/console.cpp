@@ -11,7 +11,6 @@ namespace longhaul {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;  // a person sees no more
-constexpr double kPlainProgressSeconds = 2.0;
 constexpr std::int64_t kLinesPerHeader = 25;
 constexpr std::size_t kShortestBar = 8;
 constexpr std::size_t kLongestBar = 30;
@@ -97,34 +96,6 @@ void Console::print_line(std::string_view text) {
 
 void Console::message(std::string_view text) { print_line(text); }
 
-void Console::progress(std::string_view what, std::int64_t done, std::int64_t total) {
-  const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1.0;
-  const bool complete = done >= total;
-  if (style_.mode == ConsoleMode::live) {
-    if (complete) {
-      clear_status();
-    } else if (!last_draw_ || now_() - *last_draw_ >= kRedrawSeconds) {
-      draw_status(fmt::format("{} {} of {}  {}", progress_bar(share, 20, style_.charset),
-                              grouped(done), grouped(total), what));
-    }
-  } else {
-    // A line at every tenth part, but not for work that is over in a moment.
-    const auto tenths = static_cast<std::int64_t>(share * 10.0);
-    if (!last_draw_) last_draw_ = now_();
-    if (tenths != progress_tenths_ && !complete && now_() - *last_draw_ >= kPlainProgressSeconds) {
-      print_line(fmt::format("{}: {} of {} ({:.0f} %)", what, grouped(done), grouped(total),
-                             share * 100.0));
-      progress_tenths_ = tenths;
-      last_draw_ = now_();
-    }
-  }
-  if (complete) {
-    print_line(fmt::format("{}: {} done", what, grouped(done)));
-    progress_tenths_ = -1;
-    last_draw_.reset();
-  }
-}
-
 void Console::choose_columns(const StepMetrics& first) {
   gigaflops_ = first.model_tflops() < kTeraflopsFrom;
   show_mfu_ = first.mfu().has_value();
@@ -152,7 +123,7 @@ std::string Console::step_line(const StepMetrics& m) const {
   if (show_mfu_) line += right(fmt::format("{:.1f} %", 100.0 * m.mfu().value_or(0.0)), 8);
   line += right(fmt::format("{:.1f} %", 100.0 * m.padding_share()), 9);
   line += right(human_duration(m.step_seconds), 11);
-  if (show_memory_) line += right(human_bytes(static_cast<double>(m.peak_memory_bytes)), 10);
+  if (show_memory_) line += right(human_bytes(m.peak_memory_bytes), 10);
   const auto left = time_left_.seconds(m.total_steps - m.step);
   return line + right(left ? human_duration(*left) : "", 13);
 }
@@ -234,7 +205,7 @@ void Console::checkpoint(const CheckpointReport& report) {
   print_line(painted(
       fmt::format("      checkpoint of step {}: {} ({} in {}, training waited {}, of which {} "
                   "for the copy)",
-                  report.step, report.path, human_bytes(static_cast<double>(report.bytes)),
+                  report.step, report.path, human_bytes(report.bytes),
                   human_duration(report.seconds), human_duration(report.blocked_seconds),
                   human_duration(report.copy_seconds)),
       Paint::good));

@@ -84,9 +84,6 @@ class Console {
   void opening(const RunOverview& overview);
   /// Losses of the steps before a resume (TrainLogRecovery), for the curve of the whole run.
   void earlier_losses(std::vector<double> losses);
-  /// Work before the first step ("tokenizing", 1200 of 40000 rows): redrawn in place on a terminal;
-  /// elsewhere a line at every tenth part, at most every two seconds.
-  void progress(std::string_view what, std::int64_t done, std::int64_t total);
   void step(const StepMetrics& metrics);
   void evaluation(const EvaluationReport& report);
   void checkpoint(const CheckpointReport& report);
@@ -119,7 +116,6 @@ class Console {
   double first_time_ = 0.0;               // when the first step of this process began
   double last_time_ = 0.0;                // when the last step ended
   std::int64_t lines_since_header_ = -1;  // -1: no header yet
-  std::int64_t progress_tenths_ = -1;
   bool gigaflops_ = false;
   bool show_mfu_ = false;
   bool show_memory_ = false;

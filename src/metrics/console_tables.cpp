@@ -18,11 +18,6 @@ std::string labelled(std::string_view label, std::string_view text) {
   return fmt::format("  {}{}{}", label, std::string(gap, ' '), text);
 }
 
-/// "1,234 packs" for 1234 and "pack"; "1 pack" for 1.
-std::string counted(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s");
-}
-
 std::string data_text(const RunOverview& o) {
   std::string text = fmt::format("{}: {} read", o.dataset, counted(o.rows_read, "row"));
   if (o.rows_rejected > 0) {
@@ -71,8 +66,7 @@ void Console::opening(const RunOverview& o) {
   }
   line("model", model);
   if (o.parameters > 0) {
-    line("parameters", fmt::format("{} ({})", grouped(o.parameters),
-                                   human_count(static_cast<double>(o.parameters))));
+    line("parameters", fmt::format("{} ({})", grouped(o.parameters), human_count(o.parameters)));
   }
   line("layout", o.layout);
   line("backend", o.backend);

@@ -1,23 +1,13 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
-namespace longhaul {
+#include "core/humanize.h"
 
-/// "873", "12.3k", "1.72M", "32.8B": three significant digits.
-std::string human_count(double value);
-/// "0.81 s", "38 s", "2 min 05 s", "1 h 02 min", "3 d 04 h".
-std::string human_duration(double seconds);
-/// "512 B", "1.5 KiB", "23.4 GiB".
-std::string human_bytes(double bytes);
-/// FLOP/s with its unit: "45.2 GFLOP/s", "389 TFLOP/s".
-std::string human_flops(double flops_per_second);
-/// 1234567 -> "1,234,567".
-std::string grouped(std::int64_t value);
+namespace longhaul {
 
 enum class Charset { ascii, utf8 };
 

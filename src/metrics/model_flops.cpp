@@ -12,6 +12,4 @@ double training_flops(const ModelFlopsInput& input) {
   return layers + head + attention;
 }
 
-double forward_flops(const ModelFlopsInput& input) { return training_flops(input) / 3.0; }
-
 }  // namespace longhaul

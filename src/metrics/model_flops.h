@@ -26,7 +26,4 @@ struct ModelFlopsInput {
 /// recomputation are not counted, so that two programs' numbers can be compared.
 double training_flops(const ModelFlopsInput& input);
 
-/// The same for a forward pass alone (evaluation): a third.
-double forward_flops(const ModelFlopsInput& input);
-
 }  // namespace longhaul

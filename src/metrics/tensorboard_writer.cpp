@@ -7,18 +7,13 @@
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/host_name.h"
 #include "metrics/event_encoding.h"
 
 namespace longhaul {
 namespace {
 
 constexpr std::string_view kPrefix = "events.out.tfevents.";
-
-std::string host_name() {
-  char name[256] = {};
-  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
-  return name;
-}
 
 /// TensorBoard reads the files of a folder in the order of their names, so a new file's time must
 /// be later than the newest one's, even when both are made in one second or the clock was set back.
@@ -62,13 +57,6 @@ TensorBoardWriter::~TensorBoardWriter() {
   } catch (const std::exception&) {
     // A destructor has nobody to tell; close() reports.
   }
-}
-
-TensorBoardWriter& TensorBoardWriter::operator=(TensorBoardWriter&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(buffer_, other.buffer_);
-  std::swap(file_, other.file_);
-  return *this;
 }
 
 void TensorBoardWriter::add_event(std::string_view encoded_event) {

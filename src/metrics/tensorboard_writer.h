@@ -20,8 +20,6 @@ class TensorBoardWriter {
   /// drops what older files say about later steps. 0 for a new run.
   TensorBoardWriter(const std::filesystem::path& directory, std::int64_t resume_step);
   ~TensorBoardWriter();
-  TensorBoardWriter(TensorBoardWriter&& other) noexcept = default;
-  TensorBoardWriter& operator=(TensorBoardWriter&& other) noexcept;
   TensorBoardWriter(const TensorBoardWriter&) = delete;
   TensorBoardWriter& operator=(const TensorBoardWriter&) = delete;
 

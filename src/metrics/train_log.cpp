@@ -1,8 +1,6 @@
 #include "metrics/train_log.h"
 
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -97,11 +95,7 @@ std::string read_whole(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path)) {
     user_error("{}: is not a regular file; move it away", path.string());
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    user_error("{}: cannot be read; check its permissions", path.string());
-  }
-  return {std::istreambuf_iterator<char>(file), {}};
+  return read_text_file(path);
 }
 
 }  // namespace

@@ -97,22 +97,23 @@ ParameterTable::ParameterTable(const ModelConfig& config, const ProcessGrid& gri
     for (const std::string& name : names) {
       const int index = index_of(name);
       const LogicalTensor& tensor = tensors_[static_cast<std::size_t>(index)];
-      Rectangle piece{index, 0, 0, tensor.rows, tensor.cols, parameter.rows};
+      ParameterPiece piece{index, {0, 0, tensor.rows, tensor.cols}, parameter.rows};
+      TensorSlice& slice = piece.slice;
       std::int64_t local_rows = tensor.rows;
       if (role == ParameterRole::embedding || role == ParameterRole::lm_head) {
-        piece.row = vocab_begin_;
-        piece.rows = vocab_valid_rows_;
+        slice.row = vocab_begin_;
+        slice.rows = vocab_valid_rows_;
         local_rows = vocab_rows_;
       } else if (tensor.split == TpSplit::rows) {
-        piece.rows = local_rows = tensor.rows / tp;
-        piece.row = piece.rows * grid_.tp_rank();
+        slice.rows = local_rows = tensor.rows / tp;
+        slice.row = slice.rows * grid_.tp_rank();
       } else if (tensor.split == TpSplit::columns) {
-        piece.cols = tensor.cols / tp;
-        piece.col = piece.cols * grid_.tp_rank();
+        slice.cols = tensor.cols / tp;
+        slice.col = slice.cols * grid_.tp_rank();
       } else {
         parameter.replicated = true;
       }
-      parameter.cols = piece.cols;
+      parameter.cols = slice.cols;
       parameter.rows += local_rows;
       parameter.weight_decay = !tensor.one_dimensional;
       parameter.pieces.push_back(piece);
@@ -180,19 +181,19 @@ int ParameterTable::find(ParameterRole role, Unit unit) const {
   return -1;
 }
 
-std::vector<Rectangle> ParameterTable::shard_rectangles(const Parameter& parameter,
-                                                        bool every_replica) const {
-  std::vector<Rectangle> owned;
+std::vector<ParameterPiece> ParameterTable::shard_pieces(const Parameter& parameter,
+                                                         bool every_replica) const {
+  std::vector<ParameterPiece> owned;
   if (parameter.replicated && grid_.tp_rank() != 0 && !every_replica) return owned;
   const std::int64_t begin = parameter.shard_rows * grid_.dp_cp_rank();
   const std::int64_t end = begin + parameter.shard_rows;
-  for (const Rectangle& piece : parameter.pieces) {
+  for (const ParameterPiece& piece : parameter.pieces) {
     const std::int64_t first = std::max(begin, piece.parameter_row);
-    const std::int64_t last = std::min(end, piece.parameter_row + piece.rows);
+    const std::int64_t last = std::min(end, piece.parameter_row + piece.slice.rows);
     if (first >= last) continue;
-    Rectangle part = piece;
-    part.row += first - piece.parameter_row;
-    part.rows = last - first;
+    ParameterPiece part = piece;
+    part.slice.row += first - piece.parameter_row;
+    part.slice.rows = last - first;
     part.parameter_row = first - begin;
     owned.push_back(part);
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
+#include "core/tensor_slice.h"
 #include "model/model_config.h"
 #include "model/unit.h"
 
@@ -20,19 +21,21 @@ struct LogicalTensor {
   std::int64_t cols = 1;
   bool one_dimensional = false;
   TpSplit split = TpSplit::replicated;
+
+  /// As files store it.
+  [[nodiscard]] std::vector<std::int64_t> shape() const {
+    return one_dimensional ? std::vector{rows} : std::vector{rows, cols};
+  }
 };
 
 /// All tensors of a model in Hugging Face order: what a safetensors export contains. lm_head.weight
 /// is left out when it is tied.
 std::vector<LogicalTensor> logical_tensors(const ModelConfig& config);
 
-/// A rectangle of a logical tensor, and where its top-left element lies in a parameter.
-struct Rectangle {
+/// A slice of a logical tensor, and where it lies in a parameter: whole rows of it.
+struct ParameterPiece {
   int tensor = 0;  // index into ParameterTable::tensors()
-  std::int64_t row = 0;
-  std::int64_t col = 0;
-  std::int64_t rows = 0;
-  std::int64_t cols = 0;
+  TensorSlice slice;
   std::int64_t parameter_row = 0;  // first row within the parameter (or shard, see the function)
 };
 
@@ -65,9 +68,9 @@ struct Parameter {
   std::int64_t cols = 1;
   std::int64_t padded_rows = 0;
   std::int64_t shard_rows = 0;
-  bool weight_decay = false;      // matrices yes, norms and biases no
-  bool replicated = false;        // every TP rank holds the same values
-  std::vector<Rectangle> pieces;  // the TP part: which rectangle of which tensor lies where
+  bool weight_decay = false;           // matrices yes, norms and biases no
+  bool replicated = false;             // every TP rank holds the same values
+  std::vector<ParameterPiece> pieces;  // the TP part: which slice of which tensor lies where
 
   [[nodiscard]] std::int64_t size() const { return rows * cols; }
   [[nodiscard]] std::int64_t padded_size() const { return padded_rows * cols; }
@@ -103,11 +106,11 @@ class ParameterTable {
   [[nodiscard]] std::int64_t vocab_rows() const { return vocab_rows_; }
   [[nodiscard]] std::int64_t vocab_valid_rows() const { return vocab_valid_rows_; }
 
-  /// The rectangles of `parameter` in this rank's optimizer shard; parameter_row counts from the
+  /// The pieces of `parameter` in this rank's optimizer shard; parameter_row counts from the
   /// shard's first row. With `every_replica` false, a replicated parameter belongs to TP rank 0
   /// alone (for writing); with true, each TP rank gets it (for reading).
-  [[nodiscard]] std::vector<Rectangle> shard_rectangles(const Parameter& parameter,
-                                                        bool every_replica) const;
+  [[nodiscard]] std::vector<ParameterPiece> shard_pieces(const Parameter& parameter,
+                                                         bool every_replica) const;
 
  private:
   void add(Parameter parameter);

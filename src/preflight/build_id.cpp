@@ -11,15 +11,12 @@
 
 #include "core/crc32c.h"
 #include "core/error.h"
+#include "core/rounding.h"
 
 namespace longhaul::preflight {
 namespace {
 
 constexpr std::size_t kNoteAlignment = 4;
-
-std::size_t padded(std::size_t bytes) {
-  return (bytes + kNoteAlignment - 1) / kNoteAlignment * kNoteAlignment;
-}
 
 /// The build id among the notes of one segment; empty when there is none.
 std::string find_in_notes(std::span<const unsigned char> notes) {
@@ -27,8 +24,8 @@ std::string find_in_notes(std::span<const unsigned char> notes) {
     ElfW(Nhdr) note{};
     std::memcpy(&note, notes.data(), sizeof note);
     notes = notes.subspan(sizeof note);
-    const std::size_t name = padded(note.n_namesz);
-    const std::size_t bytes = padded(note.n_descsz);
+    const std::size_t name = round_up(std::size_t{note.n_namesz}, kNoteAlignment);
+    const std::size_t bytes = round_up(std::size_t{note.n_descsz}, kNoteAlignment);
     if (name + bytes > notes.size()) break;
     const bool gnu = note.n_namesz == 4 && std::memcmp(notes.data(), "GNU", 4) == 0;
     if (gnu && note.n_type == NT_GNU_BUILD_ID) {

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "core/clock.h"
-#include "metrics/humanize.h"
+#include "core/humanize.h"
 
 namespace longhaul::preflight {
 namespace {

@@ -3,12 +3,12 @@
 #include <dirent.h>
 
 #include <algorithm>
-#include <random>
 #include <thread>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/random_hex.h"
 #include "preflight/mount.h"
 
 namespace longhaul::preflight {
@@ -19,11 +19,6 @@ constexpr const char* kPrefix = ".preflight-";
 constexpr std::chrono::milliseconds kRetry{50};
 // What a killed start has left is removed by a later one; a younger file may be another start's.
 constexpr std::chrono::minutes kLeftOver{10};
-
-std::string random_id() {
-  std::random_device device;
-  return fmt::format("{:08x}{:08x}", device(), device());
-}
 
 /// Bytes of a path need not be UTF-8, which JSON insists on.
 std::string encode(const DirectoryFact& fact) {
@@ -101,7 +96,7 @@ bool DirectoryProbe::appears(int rank, std::chrono::steady_clock::time_point dea
 // Between the first and the last collective call nothing may throw on one rank alone.
 std::vector<DirectoryFact> DirectoryProbe::look() {
   const bool first = coordinator_.rank() == 0;
-  id_ = coordinator_.broadcast(first ? random_id() : "", 0);
+  id_ = coordinator_.broadcast(first ? random_hex(16) : "", 0);
   DirectoryFact mine;
   if (first) {
     try {

@@ -4,15 +4,13 @@
 
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
-#include "core/file.h"
+#include "core/humanize.h"
 
 namespace longhaul::preflight {
 namespace {
 
 constexpr std::int64_t kStateBytes = 3 * 4;  // master weight and two moments, fp32
 constexpr std::int64_t kFew = 3;             // checkpoints; room for fewer is worth a warning
-
-const char* plural(std::int64_t count) { return count == 1 ? "" : "s"; }
 
 }  // namespace
 
@@ -47,11 +45,11 @@ namespace {
 /// What is short, for `count` checkpoints to come.
 std::string shortage(const CheckpointPlan& plan, std::int64_t free, std::int64_t count,
                      const std::string& save) {
-  const std::string each = format_bytes(plan.bytes_each);
+  const std::string each = human_bytes(plan.bytes_each);
   const std::int64_t fit = free / plan.bytes_each;
-  std::string text = fmt::format("--save {}: {} free, ", save, format_bytes(free));
+  std::string text = fmt::format("--save {}: {} free, ", save, human_bytes(free));
   if (fit > 0) {
-    text += fmt::format("room for {} checkpoint{} of {}, there will be {} more", fit, plural(fit),
+    text += fmt::format("room for {} of {}, there will be {} more", counted(fit, "checkpoint"),
                         each, count);
   } else if (plan.next_step > 0) {
     text += fmt::format("the checkpoint of step {} takes {}", plan.next_step, each);
@@ -68,7 +66,7 @@ Verdict judge_disk(const std::vector<Seen<DiskFact>>& all, const CheckpointPlan&
                    const std::string& save) {
   Verdict verdict;
   const std::optional<std::int64_t> needed = checkpoints_at_once(plan);
-  const std::string each = format_bytes(plan.bytes_each);
+  const std::string each = human_bytes(plan.bytes_each);
   std::int64_t least = -1;
   for (const auto& one : all) {
     const std::int64_t free = one.fact.free_bytes;
@@ -85,14 +83,14 @@ Verdict judge_disk(const std::vector<Seen<DiskFact>>& all, const CheckpointPlan&
                        : std::string("free space there or choose another --save"));
     } else if (!needed && fit < kFew) {
       verdict.warn(one,
-                   fmt::format("--save {}: {} free, room for {} checkpoint{} of {}; all are kept",
-                               save, format_bytes(free), fit, plural(fit), each),
+                   fmt::format("--save {}: {} free, room for {} of {}; all are kept", save,
+                               human_bytes(free), counted(fit, "checkpoint"), each),
                    "free space there, choose another --save, or keep fewer with "
                    "--save_total_limit");
     }
   }
   if (least >= 0) {
-    verdict.summary = fmt::format("{} free, {} a checkpoint", format_bytes(least), each);
+    verdict.summary = fmt::format("{} free, {} a checkpoint", human_bytes(least), each);
   }
   return verdict;
 }

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/humanize.h"
 #include "core/sha256.h"
 #include "preflight/majority.h"
 
@@ -145,8 +146,7 @@ Verdict judge_files(const std::vector<Seen<FileFacts>>& all, const std::string& 
                                listed->host));
     }
   }
-  verdict.summary = fmt::format("{} {}{}, {}", paths.size(), what, paths.size() == 1 ? "" : "s",
-                                format_bytes(bytes));
+  verdict.summary = fmt::format("{}, {}", counted(std::ssize(paths), what), human_bytes(bytes));
   return verdict;
 }
 

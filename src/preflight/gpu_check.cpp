@@ -6,7 +6,7 @@
 #include "compute/cuda/device/device_choice.h"
 #include "compute/cuda/device/device_inventory.h"
 #include "core/error.h"
-#include "metrics/humanize.h"
+#include "core/humanize.h"
 #include "preflight/majority.h"
 #if LONGHAUL_HAS_CUDA
 #include "compute/cuda/device/device.h"

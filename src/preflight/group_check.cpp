@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/humanize.h"
 #include "core/stopwatch.h"
 
 namespace longhaul::preflight {
@@ -65,8 +66,8 @@ void judge_kind(const std::string& name, const std::vector<Group>& groups, doubl
   std::string range = rate(*most);
   if (rate(*least) != range) range = fmt::format("{} to {}", rate(*least), range);
   verdict.summary += fmt::format("{}{} {}", verdict.summary.empty() ? "" : ", ", name, range);
-  verdict.details.push_back(fmt::format("{}: {} group{} of {} ranks, {}", name, groups.size(),
-                                        groups.size() == 1 ? "" : "s",
+  verdict.details.push_back(fmt::format("{}: {} of {} ranks, {}", name,
+                                        counted(std::ssize(groups), "group"),
                                         groups.front().speed.ranks.size(), range));
   for (std::size_t i = 0; i < groups.size() && groups.size() > 1; ++i) {
     std::vector<double> others = speeds;

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/humanize.h"
 
 namespace longhaul::preflight {
 namespace {
@@ -86,11 +87,11 @@ Verdict judge_hosts(const std::vector<Seen<HostFact>>& all) {
   for (const std::string& name : names) {
     const Host& host = hosts[name];
     verdict.details.push_back(
-        fmt::format("{}: rank{} {}; {}", name, host.ranks.size() == 1 ? "" : "s",
+        fmt::format("{}: {} {}; {}", name, plural("rank", std::ssize(host.ranks)),
                     rank_ranges(host.ranks), fmt::join(host.fact.addresses, ", ")));
   }
-  verdict.summary = fmt::format("{} rank{} on {} host{}", all.size(), all.size() == 1 ? "" : "s",
-                                hosts.size(), hosts.size() == 1 ? "" : "s");
+  verdict.summary = fmt::format("{} on {}", counted(std::ssize(all), "rank"),
+                                counted(static_cast<std::int64_t>(hosts.size()), "host"));
   return verdict;
 }
 

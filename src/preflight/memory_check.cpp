@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
-#include "metrics/humanize.h"
+#include "core/humanize.h"
 
 namespace longhaul::preflight {
 namespace {
 
 constexpr std::int64_t kStateBytes = 3 * 4;  // master weight and two moments, fp32
 constexpr std::int64_t kGradientBytes = 4;   // fp32, of the rank's own shard
-
-std::string human(std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
 
 }  // namespace
 
@@ -45,24 +43,25 @@ Verdict judge_memory(const std::vector<Seen<MemoryFact>>& all) {
     if (fact.free > 0 && needed > fact.free) {
       verdict.fail(one,
                    fmt::format("{} free, {} need at least {} for the model's state alone",
-                               human(fact.free) + (fact.is_host ? " of host memory are"
-                                                                : " of the GPU's memory are"),
+                               human_bytes(fact.free) + (fact.is_host ? " of host memory are"
+                                                                      : " of the GPU's memory are"),
                                sharing == 1 ? "a rank" : fmt::format("{} ranks there", sharing),
-                               human(needed)),
+                               human_bytes(needed)),
                    "use more ranks on more hosts, or a larger --tensor_model_parallel_size; look "
                    "for other programs that hold memory there");
     }
     const std::int64_t snapshots = fact.host_needed * fact.local_ranks;
     if (!fact.is_host && fact.host_free > 0 && snapshots > fact.host_free) {
-      verdict.fail(one,
-                   fmt::format("{} of host memory are free, checkpoints of {} ranks are copied "
-                               "into {} of it",
-                               human(fact.host_free), fact.local_ranks, human(snapshots)),
-                   "look for other programs that hold memory there, or use fewer ranks a host");
+      verdict.fail(
+          one,
+          fmt::format("{} of host memory are free, checkpoints of {} ranks are copied "
+                      "into {} of it",
+                      human_bytes(fact.host_free), fact.local_ranks, human_bytes(snapshots)),
+          "look for other programs that hold memory there, or use fewer ranks a host");
     }
   }
-  verdict.summary = fmt::format("{} free, the model's state takes {} {}", human(least), human(most),
-                                all.front().fact.is_host ? "a host" : "a GPU");
+  verdict.summary = fmt::format("{} free, the model's state takes {} {}", human_bytes(least),
+                                human_bytes(most), all.front().fact.is_host ? "a host" : "a GPU");
   return verdict;
 }
 

@@ -1,8 +1,9 @@
 #include "preflight/mount.h"
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
+
+#include "core/file.h"
 
 namespace longhaul::preflight {
 namespace fs = std::filesystem;
@@ -60,9 +61,8 @@ std::string mount_of(const fs::path& path) {
   std::error_code none;
   fs::path full = fs::weakly_canonical(path, none);
   if (none) full = fs::absolute(path, none);
-  std::ostringstream text;
-  text << std::ifstream("/proc/self/mountinfo").rdbuf();
-  return find_mount(text.str(), full);
+  const fs::path list = "/proc/self/mountinfo";
+  return fs::exists(list, none) ? find_mount(read_text_file(list), full) : "";
 }
 
 }  // namespace longhaul::preflight

@@ -6,21 +6,19 @@
 #include <set>
 #include <tuple>
 
+#include "core/humanize.h"
+
 namespace longhaul::preflight {
 namespace {
 
 constexpr int kNameWidth = 17;
 
-std::size_t count(const std::vector<Finding>& findings, Severity severity) {
+std::int64_t count(const std::vector<Finding>& findings, Severity severity) {
   std::set<std::tuple<std::string, std::string>> different;
   for (const Finding& finding : findings) {
     if (finding.severity == severity) different.insert({finding.what, finding.remedy});
   }
-  return different.size();
-}
-
-std::string counted(std::size_t number, const char* noun) {
-  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+  return std::ssize(different);
 }
 
 double total_seconds(const std::vector<CheckResult>& results) {
@@ -47,7 +45,7 @@ const CheckResult* find(const std::vector<CheckResult>& results, std::string_vie
 }  // namespace
 
 std::string failure_text(const std::vector<Finding>& findings, std::size_t width) {
-  const std::size_t warnings = count(findings, Severity::warning);
+  const std::int64_t warnings = count(findings, Severity::warning);
   return fmt::format("pre-flight found {}{}; nothing was started\n{}",
                      counted(count(findings, Severity::failure), "problem"),
                      warnings == 0 ? "" : fmt::format(" and {}", counted(warnings, "warning")),
@@ -63,13 +61,13 @@ std::string check_lines(const std::vector<CheckResult>& results) {
       text += fmt::format("{:{}}{}\n", "", kNameWidth + 19, detail);
     }
   }
-  return text + fmt::format("pre-flight: {} passed in {:.2f} s\n", counted(results.size(), "check"),
-                            total_seconds(results));
+  return text + fmt::format("pre-flight: {} passed in {:.2f} s\n",
+                            counted(std::ssize(results), "check"), total_seconds(results));
 }
 
 std::string summary_line(const std::vector<CheckResult>& results) {
   std::string text = fmt::format("pre-flight: {} passed in {:.2f} s",
-                                 counted(results.size(), "check"), total_seconds(results));
+                                 counted(std::ssize(results), "check"), total_seconds(results));
   for (const char* const name : {"hosts", "disk", "all-reduce"}) {
     const CheckResult* const result = find(results, name);
     if (result == nullptr || result->verdict.summary.empty()) continue;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/file.h"
+#include "core/humanize.h"
 
 namespace longhaul::preflight {
 namespace {
@@ -47,12 +47,12 @@ Verdict judge_shared_memory(const std::vector<Seen<SharedMemoryFact>>& all) {
     verdict.fail(
         one,
         fmt::format("/dev/shm: {} of {} free; {} ranks of this host need {} for {}",
-                    format_bytes(fact.free_bytes), format_bytes(fact.total_bytes), fact.local_ranks,
-                    format_bytes(needed), fact.nccl ? "Open MPI and NCCL" : "Open MPI"),
+                    human_bytes(fact.free_bytes), human_bytes(fact.total_bytes), fact.local_ranks,
+                    human_bytes(needed), fact.nccl ? "Open MPI and NCCL" : "Open MPI"),
         "remove what ended programs have left there (ls -l /dev/shm), or make it larger "
         "(mount -o remount,size=8G /dev/shm; docker run --shm-size=8g)");
   }
-  if (least >= 0) verdict.summary = fmt::format("{} free", format_bytes(least));
+  if (least >= 0) verdict.summary = fmt::format("{} free", human_bytes(least));
   return verdict;
 }
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr DType kStateType = DType::f32;
 
-/// Fills one kind of state (master, exp_avg, ...) of every parameter through read(tensor,
-/// rectangle, out), which gives a rectangle as contiguous fp32 rows.
+/// Fills one kind of state (master, exp_avg, ...) of every parameter through read(tensor, slice,
+/// out), which gives a slice as contiguous fp32 rows.
 template <typename Read>
 void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
                  float* device_shards, Read read) {
@@ -21,9 +21,9 @@ void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayou
     runtime.coordinator.progress().beat();
     // Padding rows, of the shard and of the vocabulary, stay zero.
     host.assign(static_cast<std::size_t>(parameter.shard_size()), 0.0F);
-    for (const Rectangle& rectangle : table.shard_rectangles(parameter, /*every_replica=*/true)) {
-      read(table.tensors()[static_cast<std::size_t>(rectangle.tensor)], rectangle,
-           host.data() + rectangle.parameter_row * parameter.cols);
+    for (const ParameterPiece& piece : table.shard_pieces(parameter, /*every_replica=*/true)) {
+      read(table.tensors()[static_cast<std::size_t>(piece.tensor)], piece.slice,
+           host.data() + piece.parameter_row * parameter.cols);
     }
     Device& device = runtime.device;
     device.copy_to_device(device_shards + layout.offset(static_cast<int>(i)), host.data(),
@@ -32,19 +32,14 @@ void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayou
   }
 }
 
-std::vector<std::int64_t> extents(const LogicalTensor& tensor, std::int64_t rows,
-                                  std::int64_t cols) {
-  return tensor.one_dimensional ? std::vector{rows} : std::vector{rows, cols};
-}
-
 }  // namespace
 
 void load_weights(Runtime& runtime, const ParameterTable& table, const WeightSource& source,
                   TrainingMemory& memory) {
   runtime.coordinator.run_collectively([&] {
     fill_shards(runtime, table, memory.layout(), memory.optimizer().master(),
-                [&](const LogicalTensor& tensor, const Rectangle& rectangle, float* out) {
-                  source.read(tensor, rectangle, out);
+                [&](const LogicalTensor& tensor, const TensorSlice& slice, float* out) {
+                  source.read(tensor, slice, out);
                 });
   });
   memory.optimizer().round_weights();
@@ -55,7 +50,7 @@ void load_training_state(Runtime& runtime, const ParameterTable& table,
                          const CheckpointReader& reader, TrainingMemory& memory) {
   const auto fill = [&](const char* kind, float* shards) {
     fill_shards(runtime, table, memory.layout(), shards,
-                [&](const LogicalTensor& tensor, const Rectangle& r, float* out) {
+                [&](const LogicalTensor& tensor, const TensorSlice& slice, float* out) {
                   const std::string path = optimizer_path(kind, tensor.name);
                   if (reader.find(path) == nullptr) {
                     user_error(
@@ -63,8 +58,7 @@ void load_training_state(Runtime& runtime, const ParameterTable& table,
                         "from it; to start a new run from its weights, give it as --model",
                         reader.directory().string(), display_name(path));
                   }
-                  reader.read(path, extents(tensor, r.row, r.col), extents(tensor, r.rows, r.cols),
-                              out, r.cols);
+                  reader.read(path, slice, out, slice.cols);
                 });
   };
   runtime.coordinator.run_collectively([&] {
@@ -81,37 +75,36 @@ StateSnapshot::StateSnapshot(Runtime& runtime, const ParameterTable& table, Trai
   for (std::size_t i = 0; i < table.parameters().size(); ++i) {
     const Parameter& parameter = table.parameters()[i];
     const std::int64_t offset = memory.layout().offset(static_cast<int>(i));
-    for (const Rectangle& r : table.shard_rectangles(parameter, /*every_replica=*/false)) {
-      const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(r.tensor)];
+    for (const ParameterPiece& piece : table.shard_pieces(parameter, /*every_replica=*/false)) {
+      const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(piece.tensor)];
       const std::int64_t cols = parameter.cols;
-      add(checkpoint_path(tensor.name), runtime.device.compute_dtype(), tensor, r,
+      add(checkpoint_path(tensor.name), runtime.device.compute_dtype(), tensor, piece,
           memory.weights().shard(static_cast<int>(i)).data, cols);
       ShardedAdamW& optimizer = memory.optimizer();
-      add(optimizer_path("master", tensor.name), kStateType, tensor, r, optimizer.master() + offset,
-          cols);
-      add(optimizer_path("exp_avg", tensor.name), kStateType, tensor, r,
+      add(optimizer_path("master", tensor.name), kStateType, tensor, piece,
+          optimizer.master() + offset, cols);
+      add(optimizer_path("exp_avg", tensor.name), kStateType, tensor, piece,
           optimizer.exp_avg() + offset, cols);
-      add(optimizer_path("exp_avg_sq", tensor.name), kStateType, tensor, r,
+      add(optimizer_path("exp_avg_sq", tensor.name), kStateType, tensor, piece,
           optimizer.exp_avg_sq() + offset, cols);
     }
   }
 }
 
 void StateSnapshot::add(const std::string& path, DType dtype, const LogicalTensor& tensor,
-                        const Rectangle& r, const void* shard, std::int64_t cols) {
+                        const ParameterPiece& piece, const void* shard, std::int64_t cols) {
   const auto row_bytes = static_cast<std::size_t>(cols) * size_of(dtype);
-  const std::size_t bytes = static_cast<std::size_t>(r.rows) * row_bytes;
-  const auto* device =
-      static_cast<const std::byte*>(shard) + static_cast<std::size_t>(r.parameter_row) * row_bytes;
+  const std::size_t bytes = static_cast<std::size_t>(piece.slice.rows) * row_bytes;
+  const auto* device = static_cast<const std::byte*>(shard) +
+                       static_cast<std::size_t>(piece.parameter_row) * row_bytes;
   sources_.push_back({device, bytes, bytes_});
   bytes_ += bytes;
   TensorSlab slab;
   slab.path = path;
   slab.dtype = dtype;
-  slab.shape = extents(tensor, tensor.rows, tensor.cols);
-  slab.offset = extents(tensor, r.row, r.col);
-  slab.extent = extents(tensor, r.rows, r.cols);
-  slab.row_stride = slab.extent.back();
+  slab.shape = tensor.shape();
+  slab.slice = piece.slice;
+  slab.row_stride = piece.slice.cols;
   slabs_.push_back(std::move(slab));
 }
 

@@ -39,7 +39,7 @@ class StateSnapshot {
     std::size_t offset;  // into host_
   };
   void add(const std::string& path, DType dtype, const LogicalTensor& tensor,
-           const Rectangle& rectangle, const void* shard, std::int64_t cols);
+           const ParameterPiece& piece, const void* shard, std::int64_t cols);
 
   Runtime& runtime_;
   std::vector<Source> sources_;

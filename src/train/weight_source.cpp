@@ -16,8 +16,8 @@ class HuggingFaceWeights final : public WeightSource {
   HuggingFaceWeights(const std::filesystem::path& directory, const ModelConfig& config)
       : model_(directory, config) {}
 
-  void read(const LogicalTensor& tensor, const Rectangle& r, float* out) const override {
-    model_.read(tensor, r, out);
+  void read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const override {
+    model_.read(tensor, slice, out);
   }
 
   [[nodiscard]] std::vector<std::string> notes() const override { return model_.notes(); }
@@ -30,37 +30,29 @@ class CheckpointWeights final : public WeightSource {
  public:
   explicit CheckpointWeights(const CheckpointReader& reader) : reader_(reader) {}
 
-  void read(const LogicalTensor& tensor, const Rectangle& r, float* out) const override {
+  void read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const override {
     const std::string master = optimizer_path("master", tensor.name);
     const std::string path =
         reader_.find(master) != nullptr ? master : checkpoint_path(tensor.name);
     const CheckpointTensor* stored = reader_.find(path);
-    const std::vector<std::int64_t> shape = corner(tensor, tensor.rows, tensor.cols);
-    if (stored == nullptr || stored->shape != shape) {
+    if (stored == nullptr || stored->shape != tensor.shape()) {
       user_error("{}: {} of shape [{}] is needed, the checkpoint has {}",
-                 reader_.directory().string(), tensor.name, fmt::join(shape, ", "),
+                 reader_.directory().string(), tensor.name, fmt::join(tensor.shape(), ", "),
                  stored == nullptr ? "no such tensor"
                                    : fmt::format("shape [{}]", fmt::join(stored->shape, ", ")));
     }
-    const std::vector<std::int64_t> offset = corner(tensor, r.row, r.col);
-    const std::vector<std::int64_t> extent = corner(tensor, r.rows, r.cols);
     if (stored->dtype == DType::f32) {
-      reader_.read(path, offset, extent, out, extent.back());
+      reader_.read(path, slice, out, slice.cols);
       return;
     }
     LONGHAUL_CHECK(stored->dtype == DType::bf16 || stored->dtype == DType::f16,
                    "{}: weights of type {}", path, name_of(stored->dtype));
-    std::vector<std::uint16_t> bits(static_cast<std::size_t>(r.rows * r.cols));
-    reader_.read(path, offset, extent, bits.data(), extent.back());
-    convert_values(bits.data(), stored->dtype, out, DType::f32, r.rows * r.cols);
+    std::vector<std::uint16_t> bits(static_cast<std::size_t>(slice.size()));
+    reader_.read(path, slice, bits.data(), slice.cols);
+    convert_values(bits.data(), stored->dtype, out, DType::f32, slice.size());
   }
 
  private:
-  static std::vector<std::int64_t> corner(const LogicalTensor& tensor, std::int64_t row,
-                                          std::int64_t col) {
-    return tensor.one_dimensional ? std::vector{row} : std::vector{row, col};
-  }
-
   const CheckpointReader& reader_;
 };
 

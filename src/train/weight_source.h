@@ -10,12 +10,12 @@
 
 namespace longhaul {
 
-/// Where initial weights come from: rectangles of the model's tensors as fp32.
+/// Where initial weights come from: slices of the model's tensors as fp32.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  /// Rows row .. row + rows and columns col .. col + cols of `tensor` -> out [rows, cols], fp32.
-  virtual void read(const LogicalTensor& tensor, const Rectangle& rectangle, float* out) const = 0;
+  /// A slice of `tensor` -> out [slice.rows, slice.cols], fp32.
+  virtual void read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const = 0;
   /// What the user should know about the source, though it stops nothing.
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/humanize.h"
 #include "watchdog/hang.h"
 
 namespace longhaul {
@@ -57,8 +57,7 @@ std::string describe(const Hang& hang, std::span<const RankView> ranks,
       progress.waiting ? fmt::format("waited {:.0f} s in", hang.waited_seconds)
                        : fmt::format("come no further for {:.0f} s, its device is in or before",
                                      hang.waited_seconds),
-      progress.label.data(), name_of(progress.group), format_bytes(progress.bytes),
-      where(progress));
+      progress.label.data(), name_of(progress.group), human_bytes(progress.bytes), where(progress));
   if (hang.missing.empty()) {
     std::vector<int> unknown;
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {

@@ -226,7 +226,7 @@ class Preflight(PreflightCase):
         if mounted.returncode != 0:
             self.skipTest(f"cannot mount a small file system: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", self.save], check=True)
-        # A checkpoint of this model takes about 4 MB; two are to come.
+        # A checkpoint of this model takes about 4 MiB; two are to come.
         row = self.only_row()
         self.assert_row(row, host="node0 node1", ranks="0-1", what=[self.save, "room for 1", "2 more"],
                         remedy=["free space"])
@@ -241,7 +241,7 @@ class Preflight(PreflightCase):
         self.on_rank(1, "mount -t tmpfs -o size=4m tmpfs /dev/shm",
                      "head -c 4194304 /dev/zero > /dev/shm/left-behind")
         row = self.only_row(variables=WITHOUT_SHARED_MEMORY)
-        self.assert_row(row, what=["/dev/shm", "0 bytes of 4.2 MB free"], remedy=["remount,size"])
+        self.assert_row(row, what=["/dev/shm", "0 B of 4.00 MiB free"], remedy=["remount,size"])
 
     def test_another_version(self):
         program = os.environ.get("LONGHAUL_OTHER_VERSION", "")
@@ -295,7 +295,7 @@ class Preflight(PreflightCase):
         self.assertEqual(result.returncode, 2, result.stderr)
         row, = parse_table(result.stderr)
         self.assertEqual(row["ranks"], "0-1")
-        self.assertIn("/dev/shm: 0 bytes of 4.2 MB free; 2 ranks", row["what"])
+        self.assertIn("/dev/shm: 0 B of 4.00 MiB free; 2 ranks", row["what"])
 
     # ---- clocks, GPUs
     def test_clocks(self):

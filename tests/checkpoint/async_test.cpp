@@ -44,7 +44,7 @@ std::string found_name(const fs::path& save) {
 
 void expect_intact(const fs::path& step, int seed) {
   const CheckpointReader reader(step);
-  EXPECT_EQ(test::count_wrong_rectangles(reader, {1, 1}, seed), 0) << step;
+  EXPECT_EQ(test::count_wrong_slices(reader, {1, 1}, seed), 0) << step;
 }
 
 TEST(BackgroundWork, RunsOneThingAfterTheOther) {
@@ -90,9 +90,10 @@ TEST(ShardWriter, StopsWhenAsked) {
   const std::vector<float> values(6, 1.0F);
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_THROW(write_shard(folder.path(), {"id", 1, 1}, 0,
-                           {{"w", DType::f32, {6}, {0}, {6}, values.data(), 6}}, stop.get_token()),
-               WorkStopped);
+  EXPECT_THROW(
+      write_shard(folder.path(), {"id", 1, 1}, 0,
+                  {{"w", DType::f32, {6}, {0, 0, 6, 1}, values.data(), 1}}, stop.get_token()),
+      WorkStopped);
 }
 
 class AsyncWriter : public testing::TestWithParam<TestLayout> {
@@ -238,7 +239,7 @@ TEST(AsyncReports, ComeFromTheCallersThreadWithItsTimes) {
                                          }});
   const std::vector<float> values(1000, 1.0F);
   CheckpointContents contents{
-      1, "{}", {{"w", DType::f32, {1000}, {0}, {1000}, values.data(), 1000}}};
+      1, "{}", {{"w", DType::f32, {1000}, {0, 0, 1000, 1}, values.data(), 1}}};
   test::write_and_finish(writer, contents);
   ASSERT_EQ(completed.size(), 1U);
   EXPECT_EQ(completed[0].step, 1);

@@ -14,7 +14,7 @@ namespace longhaul {
 namespace {
 
 namespace fs = std::filesystem;
-using test::count_wrong_rectangles;
+using test::count_wrong_slices;
 using test::message_of;
 using test::TemporaryDirectory;
 using test::TestLayout;
@@ -60,7 +60,7 @@ class Damage : public testing::Test {
   [[nodiscard]] std::string load() const {
     return message_of([&] {
       const CheckpointReader reader(step());
-      EXPECT_EQ(count_wrong_rectangles(reader, kLayout, 50), 0) << "wrong data, and no error";
+      EXPECT_EQ(count_wrong_slices(reader, kLayout, 50), 0) << "wrong data, and no error";
     });
   }
   [[nodiscard]] std::vector<std::string> verify() const {
@@ -94,19 +94,15 @@ TEST_F(Damage, AnyFlippedByteOfDataIsFoundWhenItIsRead) {
   for (const SlabRow& slab : index.tables.slabs) {
     const CheckpointTensor& tensor = index.tensor_of(slab);
     const auto element = static_cast<std::int64_t>(size_of(tensor.dtype));
-    const std::int64_t bytes = slab.box.size() * element;
+    const std::int64_t bytes = slab.slice.size() * element;
     // All bytes of the weights; of the larger optimizer state every 23rd.
     for (std::int64_t at = 0; at < bytes; at += element == 2 ? 1 : 23) {
       const Flip flip(index.shard_path(slab), slab.file_offset + at, static_cast<int>(at % 8));
       const std::string text = message_of([&] {
         const CheckpointReader reader(step());
-        std::vector<std::byte> found(static_cast<std::size_t>(slab.box.size() * element));
+        std::vector<std::byte> found(static_cast<std::size_t>(element));
         // One element of the slab is enough to notice.
-        const bool vector = tensor.shape.size() == 1;
-        reader.read(tensor.path,
-                    vector ? std::vector{slab.box.col} : std::vector{slab.box.row, slab.box.col},
-                    vector ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{1, 1},
-                    found.data(), 1);
+        reader.read(tensor.path, {slab.slice.row, slab.slice.col, 1, 1}, found.data(), 1);
       });
       ASSERT_NE(text.find("does not match its checksum"), std::string::npos)
           << tensor.path << " byte " << at << ": " << text;

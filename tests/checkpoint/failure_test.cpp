@@ -101,10 +101,9 @@ std::string failing_write(const fs::path& save, TestLayout layout, std::int64_t 
       data.slabs.push_back({"extra",
                             DType::f32,
                             {extra_floats_of_last_rank},
-                            {0},
-                            {extra_floats_of_last_rank},
+                            {0, 0, extra_floats_of_last_rank, 1},
                             extra.data(),
-                            0});
+                            1});
     }
     try {
       writer.write({step, "{}", data.slabs});
@@ -135,7 +134,7 @@ void expect_only_step_one(const fs::path& save) {
     EXPECT_NE(entry.path().extension(), ".tmp") << entry.path();
   }
   const CheckpointReader reader(save / "step_00000001");
-  EXPECT_EQ(test::count_wrong_rectangles(reader, {1, 1}, 1), 0);
+  EXPECT_EQ(test::count_wrong_slices(reader, {1, 1}, 1), 0);
 }
 
 TEST(Failure, SaveDirectoryIsAFile) {
@@ -237,7 +236,7 @@ TEST(Failure, DiskFillsUpInTheMiddle) {
   const std::vector<float> values(1 << 20, 1.0F);
   const std::string text = message_of([&] {
     write_shard(save, {"id", 1, 1}, 0,
-                {{"w", DType::f32, {1 << 20}, {0}, {1 << 20}, values.data(), 0}});
+                {{"w", DType::f32, {1 << 20}, {0, 0, 1 << 20, 1}, values.data(), 1}});
   });
   EXPECT_NE(text.find((save / "shard_00000.h5").string()), std::string::npos) << text;
   EXPECT_NE(text.find("No space left on device; free space there"), std::string::npos) << text;
@@ -246,7 +245,7 @@ TEST(Failure, DiskFillsUpInTheMiddle) {
 TEST(Failure, DiskFullWhileWriting) {
   // Where space cannot be set aside beforehand, the write itself says it.
   const std::string text = message_of([] { write_text_file("/dev/full", "some text"); });
-  EXPECT_NE(text.find("/dev/full: cannot write 9 bytes at byte 0: No space left on device; free "
+  EXPECT_NE(text.find("/dev/full: cannot write 9 B at byte 0: No space left on device; free "
                       "space there"),
             std::string::npos)
       << text;
@@ -258,8 +257,8 @@ TEST(Failure, SlabsThatDoNotTileAreRefused) {
   CheckpointWriter writer(*coordinator, {save.path(), 0});
   const std::vector<float> values(6);
   const std::string text = message_of([&] {
-    test::write_and_finish(
-        writer, {1, "{}", {{"w", DType::f32, {3, 3}, {0, 0}, {2, 3}, values.data(), 3}}});
+    test::write_and_finish(writer,
+                           {1, "{}", {{"w", DType::f32, {3, 3}, {0, 0, 2, 3}, values.data(), 3}}});
   });
   EXPECT_NE(text.find("hold 6 of its 9 elements"), std::string::npos) << text;
   EXPECT_NE(text.find("no checkpoint was written before"), std::string::npos) << text;

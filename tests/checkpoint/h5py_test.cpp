@@ -26,8 +26,7 @@ TEST(H5py, ReadsEveryTensor) {
   for (const test::TestTensor& tensor : model) {
     std::string name = tensor.path + ".bin";
     for (char& c : name) c = c == '/' ? '#' : c;
-    const auto bytes = test::expected_bytes(
-        tensor, std::vector<std::int64_t>(tensor.shape.size(), 0), tensor.shape, 50);
+    const auto bytes = test::expected_bytes(tensor, whole_tensor(tensor.shape), 50);
     std::ofstream(expected / name, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));

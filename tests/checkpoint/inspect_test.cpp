@@ -71,11 +71,11 @@ class Inspect : public testing::Test {
       for (const std::string& path : {checkpoint_path("model.layers.10.mlp.up_proj.weight"),
                                       checkpoint_path("model.layers.2.mlp.up_proj.weight"),
                                       optimizer_path("exp_avg", "model.norm.weight")}) {
-        contents.slabs.push_back({path, DType::f32, {4, 12}, {row, 0}, {2, 12}, half.data(), 12});
+        contents.slabs.push_back({path, DType::f32, {4, 12}, {row, 0, 2, 12}, half.data(), 12});
       }
       if (coordinator.rank() == 0) {
         contents.slabs.push_back(
-            {checkpoint_path("model.norm.weight"), DType::bf16, {3}, {0}, {3}, ones.data(), 3});
+            {checkpoint_path("model.norm.weight"), DType::bf16, {3}, {0, 0, 3, 1}, ones.data(), 1});
       }
       test::write_once(coordinator, save_.path(), std::move(contents));
     });
@@ -146,7 +146,7 @@ TEST_F(Inspect, PrintsJson) {
 TEST_F(Inspect, VerifySaysThatAllIsWell) {
   const Result result = inspect({save(), "--verify", "true"});
   EXPECT_EQ(result.code, 0);
-  EXPECT_HAS(result.out, "2 shards, 7 slabs, 582 bytes: all checksums match\n");
+  EXPECT_HAS(result.out, "2 shards, 7 slabs, 582 B: all checksums match\n");
 }
 
 TEST_F(Inspect, VerifyListsEveryDamageAndFails) {

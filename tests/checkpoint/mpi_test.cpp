@@ -53,7 +53,7 @@ TEST(CheckpointMpi, RanksWriteTogetherAndReadAnything) {
   EXPECT_EQ(found->filename(), "step_00000030");
   const CheckpointReader reader(*found);
   for (const test::TestLayout reading : {layout, test::TestLayout{1, 3}, test::TestLayout{4, 1}}) {
-    EXPECT_EQ(test::count_wrong_rectangles(reader, reading, 30), 0);
+    EXPECT_EQ(test::count_wrong_slices(reader, reading, 30), 0);
   }
   EXPECT_FALSE(fs::exists(save.path() / "step_00000010"));
   const VerifyReport report = verify_checkpoint(*found, [](std::int64_t, std::int64_t) {});
@@ -89,7 +89,7 @@ TEST(CheckpointMpi, TrainingCommunicatesWhileOneRankIsSlow) {
     stall.reset();
     while (coordinator->max(completed) < step) train(step);
     const CheckpointReader reader(save.path() / step_directory_name(step));
-    EXPECT_EQ(test::count_wrong_rectangles(reader, {1, 1}, step), 0);
+    EXPECT_EQ(test::count_wrong_slices(reader, {1, 1}, step), 0);
   }
 }
 
@@ -102,7 +102,7 @@ TEST(CheckpointMpi, AFailureOnTheLastRankIsOneMessageEverywhere) {
   CheckpointContents contents{1, "{}", {}};
   const std::vector<float> values(4);
   if (coordinator->rank() == last) {
-    contents.slabs.push_back({"w", DType::f32, {2, 2}, {0, 0}, {2, 2}, values.data(), 1});
+    contents.slabs.push_back({"w", DType::f32, {2, 2}, {0, 0, 2, 2}, values.data(), 1});
   }
   bool speaker = false;
   std::string text;

@@ -44,7 +44,7 @@ void start_writer(const fs::path& save) {
 
 void expect_intact(const fs::path& step, int seed) {
   const CheckpointReader reader(step);
-  EXPECT_EQ(test::count_wrong_rectangles(reader, {1, 1}, seed), 0);
+  EXPECT_EQ(test::count_wrong_slices(reader, {1, 1}, seed), 0);
 }
 
 std::string found_name(const fs::path& save, std::string* note = nullptr) {

@@ -13,7 +13,7 @@
 namespace longhaul {
 namespace {
 
-using test::count_wrong_rectangles;
+using test::count_wrong_slices;
 using test::message_of;
 using test::TemporaryDirectory;
 using test::TestLayout;
@@ -33,11 +33,11 @@ TEST(RoundTrip, EveryLayoutReadsEveryLayout) {
       const CheckpointReader reader(*found);  // anew: nothing is checked yet
       EXPECT_EQ(reader.step(), 50);
       EXPECT_EQ(reader.metadata(), "{\"step\": 50, \"note\": \"α\"}");
-      EXPECT_EQ(count_wrong_rectangles(reader, reading, 50), 0)
+      EXPECT_EQ(count_wrong_slices(reader, reading, 50), 0)
           << writing.tp << "x" << writing.shards << " read as " << reading.tp << "x"
           << reading.shards;
       // The second time most slabs are known to be good, and only parts are read.
-      EXPECT_EQ(count_wrong_rectangles(reader, reading, 50), 0);
+      EXPECT_EQ(count_wrong_slices(reader, reading, 50), 0);
     }
     const VerifyReport report = verify_checkpoint(*found, [](std::int64_t, std::int64_t) {});
     EXPECT_EQ(report.damages, std::vector<std::string>{});
@@ -58,12 +58,13 @@ TEST(RoundTrip, TensorsAreDescribedAsWritten) {
     EXPECT_EQ(found->shape, tensor.shape);
   }
   EXPECT_EQ(reader.find("model/nothing"), nullptr);
-  const std::string text =
-      message_of([&] { reader.read("model/nothing/weight", {0}, {1}, nullptr, 1); });
+  const std::string text = message_of([&] {
+    reader.read("model/nothing/weight", {0, 0, 1, 1}, nullptr, 1);
+  });
   EXPECT_NE(text.find("has no tensor model.nothing.weight"), std::string::npos) << text;
 }
 
-TEST(RoundTrip, AnyRectangleIsReadWithAnyStride) {
+TEST(RoundTrip, AnySliceIsReadWithAnyStride) {
   const TemporaryDirectory save;
   write_test_checkpoint(save.path(), {2, 3}, 1);
   const CheckpointReader reader(save.path() / "step_00000001");
@@ -78,8 +79,8 @@ TEST(RoundTrip, AnyRectangleIsReadWithAnyStride) {
         const std::int64_t width = std::min<std::int64_t>(cols - col, 1 + (3 * row + col) % 13);
         const std::int64_t stride = width + 5;
         std::vector<std::uint16_t> found(static_cast<std::size_t>(height * stride), 0xabcd);
-        reader.read(tensor.path, {row, col}, {height, width}, found.data(), stride);
-        const auto expected = test::expected_bytes(tensor, {row, col}, {height, width}, 1);
+        reader.read(tensor.path, {row, col, height, width}, found.data(), stride);
+        const auto expected = test::expected_bytes(tensor, {row, col, height, width}, 1);
         for (std::int64_t r = 0; r < height; ++r) {
           EXPECT_EQ(std::memcmp(found.data() + r * stride, expected.data() + r * width * 2,
                                 static_cast<std::size_t>(width) * 2),
@@ -91,8 +92,8 @@ TEST(RoundTrip, AnyRectangleIsReadWithAnyStride) {
       }
     }
   }
-  reader.read(model[0].path, {37, 12}, {0, 0}, nullptr, 0);  // nothing of it is fine
-  EXPECT_THROW(reader.read(model[0].path, {30, 0}, {8, 12}, nullptr, 12), InternalError);
+  reader.read(model[0].path, {37, 12, 0, 0}, nullptr, 0);  // nothing of it is fine
+  EXPECT_THROW(reader.read(model[0].path, {30, 0, 8, 12}, nullptr, 12), InternalError);
 }
 
 /// Writes one tensor of all of a type's bit patterns, from one rank.
@@ -103,10 +104,10 @@ void expect_bits_survive(DType dtype, const std::vector<T>& values) {
   const auto coordinator = make_solo_coordinator();
   CheckpointWriter writer(*coordinator, {save.path(), 0});
   test::write_and_finish(
-      writer, {1, "{}", {{"all/values", dtype, {count}, {0}, {count}, values.data(), count}}});
+      writer, {1, "{}", {{"all/values", dtype, {count}, {0, 0, count, 1}, values.data(), 1}}});
   const CheckpointReader reader(save.path() / "step_00000001");
   std::vector<T> found(values.size());
-  reader.read("all/values", {0}, {count}, found.data(), count);
+  reader.read("all/values", {0, 0, count, 1}, found.data(), 1);
   EXPECT_EQ(std::memcmp(found.data(), values.data(), values.size() * sizeof(T)), 0)
       << name_of(dtype);
 }
@@ -137,14 +138,14 @@ TEST(RoundTrip, LargeSlabsAreReadInPieces) {
     CheckpointWriter writer(*coordinator, {save.path(), 0});
     test::write_and_finish(
         writer,
-        {1, "{}", {{"w", DType::f32, {rows, cols}, {0, 0}, {rows, cols}, values.data(), cols}}});
+        {1, "{}", {{"w", DType::f32, {rows, cols}, {0, 0, rows, cols}, values.data(), cols}}});
     const CheckpointReader reader(save.path() / "step_00000001");
     for (int time = 0; time < 2; ++time) {
       std::vector<float> all(values.size());
-      reader.read("w", {0, 0}, {rows, cols}, all.data(), cols);
+      reader.read("w", {0, 0, rows, cols}, all.data(), cols);
       EXPECT_EQ(all, values);
       std::vector<float> corner(20);
-      reader.read("w", {rows - 2, cols - 10}, {2, 10}, corner.data(), 10);
+      reader.read("w", {rows - 2, cols - 10, 2, 10}, corner.data(), 10);
       EXPECT_EQ(corner[0], values[static_cast<std::size_t>((rows - 1) * cols - 10)]);
       EXPECT_EQ(corner[19], values.back());
     }
@@ -158,16 +159,16 @@ TEST(RoundTrip, RanksWithoutSlabsAreFine) {
     CheckpointWriter writer(coordinator, {save.path(), 0});
     CheckpointContents contents{3, "{}", {}};
     if (coordinator.rank() == 1) {
-      contents.slabs.push_back({"w", DType::f32, {2, 3}, {0, 0}, {2, 3}, values.data(), 3});
+      contents.slabs.push_back({"w", DType::f32, {2, 3}, {0, 0, 2, 3}, values.data(), 3});
     }
     if (coordinator.rank() == 2) {
-      contents.slabs.push_back({"w", DType::f32, {2, 3}, {2, 0}, {0, 3}, nullptr, 3});
+      contents.slabs.push_back({"w", DType::f32, {2, 3}, {2, 0, 0, 3}, nullptr, 3});
     }
     test::write_and_finish(writer, std::move(contents));
   });
   const CheckpointReader reader(save.path() / "step_00000003");
   std::vector<float> found(6);
-  reader.read("w", {0, 0}, {2, 3}, found.data(), 3);
+  reader.read("w", {0, 0, 2, 3}, found.data(), 3);
   EXPECT_EQ(found, values);
   EXPECT_TRUE(std::filesystem::exists(save.path() / "step_00000003" / shard_file_name(2)));
 }

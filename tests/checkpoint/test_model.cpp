@@ -9,6 +9,7 @@
 
 #include "checkpoint/naming.h"
 #include "checkpoint/thread_ranks.h"
+#include "core/rounding.h"
 
 namespace longhaul::test {
 namespace fs = std::filesystem;
@@ -23,28 +24,21 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-struct Part {
-  std::vector<std::int64_t> offset;
-  std::vector<std::int64_t> extent;
-};
-
-Part part_of(const TestTensor& tensor, TestLayout layout, int rank) {
+TensorSlice part_of(const TestTensor& tensor, TestLayout layout, int rank) {
   const int tp = rank % layout.tp;
   const int shard = rank / layout.tp;
-  Part part{std::vector<std::int64_t>(tensor.shape.size(), 0), tensor.shape};
-  if (tensor.split == Split::none && tp != 0) {
-    part.extent[0] = 0;
-  }
-  if (tensor.split != Split::none) {
-    const std::size_t axis = tensor.split == Split::rows ? 0 : 1;
-    const std::int64_t begin = tensor.shape[axis] * tp / layout.tp;
-    part.offset[axis] = begin;
-    part.extent[axis] = tensor.shape[axis] * (tp + 1) / layout.tp - begin;
-  }
-  const std::int64_t each = (part.extent[0] + layout.shards - 1) / layout.shards;
-  const std::int64_t begin = std::min(part.extent[0], each * shard);
-  part.offset[0] += begin;
-  part.extent[0] = std::min(each, part.extent[0] - begin);
+  const auto split = [&](std::int64_t& begin, std::int64_t& count) {
+    begin = count * tp / layout.tp;
+    count = count * (tp + 1) / layout.tp - begin;
+  };
+  TensorSlice part = whole_tensor(tensor.shape);
+  if (tensor.split == Split::none && tp != 0) part.rows = 0;
+  if (tensor.split == Split::rows) split(part.row, part.rows);
+  if (tensor.split == Split::columns) split(part.col, part.cols);
+  const std::int64_t each = ceil_div(part.rows, layout.shards);
+  const std::int64_t begin = std::min(part.rows, each * shard);
+  part.row += begin;
+  part.rows = std::min(each, part.rows - begin);
   return part;
 }
 
@@ -89,20 +83,17 @@ std::vector<TestTensor> test_model() {
   return tensors;
 }
 
-std::vector<std::byte> expected_bytes(const TestTensor& tensor,
-                                      const std::vector<std::int64_t>& offset,
-                                      const std::vector<std::int64_t>& extent, int seed) {
+std::vector<std::byte> expected_bytes(const TestTensor& tensor, const TensorSlice& slice,
+                                      int seed) {
   const std::uint64_t base = std::hash<std::string>()(tensor.path) + static_cast<unsigned>(seed);
-  const bool vector = tensor.shape.size() == 1;
-  const std::int64_t columns = vector ? 1 : tensor.shape[1];
-  const std::int64_t cols = vector ? 1 : extent[1];
+  const std::int64_t columns = whole_tensor(tensor.shape).cols;
   const std::size_t element = size_of(tensor.dtype);
-  std::vector<std::byte> bytes(static_cast<std::size_t>(extent[0] * cols) * element);
-  for (std::int64_t row = 0; row < extent[0]; ++row) {
-    for (std::int64_t col = 0; col < cols; ++col) {
-      const std::int64_t position = (offset[0] + row) * columns + (vector ? 0 : offset[1]) + col;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(slice.size()) * element);
+  for (std::int64_t row = 0; row < slice.rows; ++row) {
+    for (std::int64_t col = 0; col < slice.cols; ++col) {
+      const std::int64_t position = (slice.row + row) * columns + slice.col + col;
       const std::uint64_t value = mix(base + static_cast<std::uint64_t>(position));
-      std::memcpy(bytes.data() + static_cast<std::size_t>(row * cols + col) * element, &value,
+      std::memcpy(bytes.data() + static_cast<std::size_t>(row * slice.cols + col) * element, &value,
                   element);
     }
   }
@@ -113,22 +104,18 @@ RankData make_rank_data(const std::vector<TestTensor>& model, TestLayout layout,
                         int seed) {
   RankData data;
   for (const TestTensor& tensor : model) {
-    const Part part = part_of(tensor, layout, rank);
-    const std::vector<std::byte> dense = expected_bytes(tensor, part.offset, part.extent, seed);
+    const TensorSlice part = part_of(tensor, layout, rank);
+    const std::vector<std::byte> dense = expected_bytes(tensor, part, seed);
     const std::size_t element = size_of(tensor.dtype);
-    const bool vector = tensor.shape.size() == 1;
-    const std::int64_t cols = vector ? part.extent[0] : part.extent[1];
-    const std::int64_t rows = vector ? 1 : part.extent[0];
-    const std::int64_t stride = cols + (tensor.dtype == DType::bf16 && !vector ? 3 : 0);
+    const std::int64_t stride = part.cols + (tensor.dtype == DType::bf16 ? 3 : 0);
     std::vector<std::byte>& memory = data.memory.emplace_back(
-        static_cast<std::size_t>(rows * stride) * element, std::byte{0xee});
-    for (std::int64_t row = 0; row < rows; ++row) {
-      std::copy_n(dense.data() + static_cast<std::size_t>(row * cols) * element,
-                  static_cast<std::size_t>(cols) * element,
+        static_cast<std::size_t>(part.rows * stride) * element, std::byte{0xee});
+    for (std::int64_t row = 0; row < part.rows; ++row) {
+      std::copy_n(dense.data() + static_cast<std::size_t>(row * part.cols) * element,
+                  static_cast<std::size_t>(part.cols) * element,
                   memory.data() + static_cast<std::size_t>(row * stride) * element);
     }
-    data.slabs.push_back(
-        {tensor.path, tensor.dtype, tensor.shape, part.offset, part.extent, memory.data(), stride});
+    data.slabs.push_back({tensor.path, tensor.dtype, tensor.shape, part, memory.data(), stride});
   }
   return data;
 }
@@ -159,16 +146,14 @@ void write_test_checkpoint(const fs::path& save, TestLayout layout, std::int64_t
   });
 }
 
-int count_wrong_rectangles(const CheckpointReader& reader, TestLayout layout, int seed) {
+int count_wrong_slices(const CheckpointReader& reader, TestLayout layout, int seed) {
   int wrong = 0;
   for (const TestTensor& tensor : test_model()) {
     for (int rank = 0; rank < layout.ranks(); ++rank) {
-      const Part part = part_of(tensor, layout, rank);
-      const std::vector<std::byte> expected =
-          expected_bytes(tensor, part.offset, part.extent, seed);
+      const TensorSlice part = part_of(tensor, layout, rank);
+      const std::vector<std::byte> expected = expected_bytes(tensor, part, seed);
       std::vector<std::byte> found(expected.size());
-      const std::int64_t cols = tensor.shape.size() == 1 ? part.extent[0] : part.extent[1];
-      reader.read(tensor.path, part.offset, part.extent, found.data(), cols);
+      reader.read(tensor.path, part, found.data(), part.cols);
       wrong += found != expected ? 1 : 0;
     }
   }

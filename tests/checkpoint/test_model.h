@@ -45,7 +45,7 @@ struct TestLayout {
   [[nodiscard]] int ranks() const { return tp * shards; }
 };
 
-/// One rank's rectangles with memory behind them, rows a few elements further apart than needed.
+/// One rank's slices with memory behind them, rows a few elements further apart than needed.
 struct RankData {
   std::vector<TensorSlab> slabs;
   std::vector<std::vector<std::byte>> memory;
@@ -53,10 +53,8 @@ struct RankData {
 RankData make_rank_data(const std::vector<TestTensor>& model, TestLayout layout, int rank,
                         int seed);
 
-/// The bytes of a rectangle of a tensor, row-major and contiguous, as they must be read.
-std::vector<std::byte> expected_bytes(const TestTensor& tensor,
-                                      const std::vector<std::int64_t>& offset,
-                                      const std::vector<std::int64_t>& extent, int seed);
+/// The bytes of a slice of a tensor, row-major and contiguous, as they must be read.
+std::vector<std::byte> expected_bytes(const TestTensor& tensor, const TensorSlice& slice, int seed);
 
 /// Hands a checkpoint over and waits until it is published. Collective.
 void write_and_finish(CheckpointWriter& writer, CheckpointContents contents);
@@ -71,8 +69,8 @@ void write_test_checkpoint(const std::filesystem::path& save, TestLayout layout,
 void write_as_rank(Coordinator& coordinator, CheckpointWriter& writer, TestLayout layout,
                    std::int64_t step);
 
-/// Reads every tensor as `layout` would need it and counts the rectangles that are not as written.
-int count_wrong_rectangles(const CheckpointReader& reader, TestLayout layout, int seed);
+/// Reads every tensor as `layout` would need it and counts the slices that are not as written.
+int count_wrong_slices(const CheckpointReader& reader, TestLayout layout, int seed);
 
 /// The message of the exception that `work` throws; empty when it throws none.
 template <typename Work>

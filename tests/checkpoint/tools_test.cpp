@@ -54,18 +54,16 @@ class Tools : public testing::Test {
       contents.slabs.push_back({optimizer_path("exp_avg", "model.layers.0.mlp.up_proj.weight"),
                                 DType::f32,
                                 {4, 4},
-                                {row, col},
-                                {2, 2},
+                                {row, col, 2, 2},
                                 matrix.data(),
                                 2});
       if (rank < 2) {
         contents.slabs.push_back({checkpoint_path("model.norm.weight"),
                                   DType::bf16,
                                   {6},
-                                  {3 * rank},
-                                  {3},
+                                  {3 * rank, 0, 3, 1},
                                   bits.data(),
-                                  3});
+                                  1});
       }
       test::write_once(coordinator, save_.path(), std::move(contents));
     });

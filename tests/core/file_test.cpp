@@ -84,7 +84,7 @@ TEST(File, ReadsAndWritesAtAnOffset) {
   read_at(file, 1, text.data(), 4, path);
   EXPECT_EQ(text, "bcde");
   EXPECT_TRUE(contains(error_of([&] { read_at(file, 4, text.data(), 4, path); }),
-                       path.string() + ": ends at byte 6, 2 bytes too early"));
+                       path.string() + ": ends at byte 6, 2 B too early"));
 }
 
 TEST(File, RenameSaysWhatWasToBecomeWhat) {
@@ -109,9 +109,20 @@ TEST(File, DescriptorClosesWhatItOwns) {
   EXPECT_EQ(errno, EBADF);
 }
 
-TEST(File, BytesInDecimalUnits) {
-  EXPECT_EQ(format_bytes(512), "512 bytes");
-  EXPECT_EQ(format_bytes(12'340'000'000), "12.3 GB");
+TEST(File, ReadsFilesOfAnySize) {
+  const TemporaryDirectory folder;
+  const auto path = folder / "file";
+  for (const std::size_t size : {0, 1, 4095, 4096, 4097, 100000}) {
+    const std::string text(size, 'x');
+    write_file(path, text);
+    EXPECT_EQ(read_text_file(path), text) << size;
+  }
+  // The files of /proc have no size, but content.
+  EXPECT_TRUE(contains(read_text_file("/proc/self/status"), "Name:"));
+  EXPECT_TRUE(contains(error_of([&] { read_text_file(folder.path()); }),
+                       folder.path().string() + ": cannot be read: Is a directory; give a file"));
+  EXPECT_TRUE(contains(error_of([&] { read_text_file(folder / "absent"); }),
+                       "absent: cannot be opened for reading: No such file or directory; check"));
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ constexpr double kCurveTolerance = 1e-2;  // of the mean over the steps
 /// mistakes.
 class RandomSource final : public WeightSource {
  public:
-  void read(const LogicalTensor& tensor, const Rectangle& r, float* out) const override {
+  void read(const LogicalTensor& tensor, const TensorSlice& r, float* out) const override {
     const bool vector = tensor.name.ends_with("norm.weight") || tensor.name.ends_with(".bias");
     const double deviation = vector ? 0.1 : 0.04;
     for (std::int64_t row = 0; row < r.rows; ++row) {

@@ -61,7 +61,7 @@ class ModelConversion : public testing::Test {
 
 std::vector<float> values_of(const HfModel& model, const LogicalTensor& tensor) {
   std::vector<float> values(static_cast<std::size_t>(tensor.rows * tensor.cols));
-  model.read(tensor, {0, 0, 0, tensor.rows, tensor.cols, 0}, values.data());
+  model.read(tensor, {0, 0, tensor.rows, tensor.cols}, values.data());
   return values;
 }
 
@@ -299,10 +299,8 @@ void write_checkpoint(const fs::path& save, const std::string& metadata,
   data.reserve(tensors.size());
   for (const LogicalTensor& tensor : tensors) {
     data.emplace_back(static_cast<std::size_t>(tensor.rows * tensor.cols));
-    const std::vector<std::int64_t> shape = stored_shape(tensor);
-    contents.slabs.push_back({checkpoint_path(tensor.name), DType::f32, shape,
-                              std::vector<std::int64_t>(shape.size(), 0), shape, data.back().data(),
-                              shape.back()});
+    contents.slabs.push_back({checkpoint_path(tensor.name), DType::f32, tensor.shape(),
+                              whole_tensor(tensor.shape()), data.back().data(), tensor.cols});
   }
   const auto solo = make_solo_coordinator();
   CheckpointWriter writer(*solo, {save});

@@ -264,33 +264,5 @@ TEST_F(ConsoleTest, ClosingWithoutStepsSaysSo) {
   EXPECT_TRUE(contains(text(), "there was no step to do"));
 }
 
-TEST_F(ConsoleTest, PlainProgressPrintsTenthsAndTheEnd) {
-  Console& console = open(ConsoleMode::plain);
-  for (int i = 0; i <= 1000; ++i) {
-    console.progress("tokenizing", i, 1000);
-    time_ += 0.05;  // a tenth takes five seconds
-  }
-  const auto all = lines();
-  ASSERT_EQ(all.size(), 11U) << text();
-  EXPECT_EQ(all[1], "tokenizing: 100 of 1,000 (10 %)");
-  EXPECT_EQ(all[9], "tokenizing: 900 of 1,000 (90 %)");
-  EXPECT_EQ(all[10], "tokenizing: 1,000 done");
-}
-
-TEST_F(ConsoleTest, PlainProgressOfShortWorkIsOneLine) {
-  Console& console = open(ConsoleMode::plain);
-  for (int i = 0; i <= 1000; ++i) console.progress("tokenizing", i, 1000);
-  EXPECT_EQ(text(), "tokenizing: 1,000 done\n");
-}
-
-TEST_F(ConsoleTest, LiveProgressIsRedrawnAndEndsWithALine) {
-  Console& console = open(ConsoleMode::live);
-  console.progress("tokenizing", 1, 4);
-  time_ += 1.0;
-  console.progress("tokenizing", 4, 4);
-  EXPECT_EQ(text(),
-            "\r\x1b[2K[####--------------] 1 of 4  tokenizing\r\x1b[2Ktokenizing: 4 done\n");
-}
-
 }  // namespace
 }  // namespace longhaul

@@ -36,9 +36,10 @@ std::map<std::string, std::vector<int>> coverage(const ModelConfig& config,
       counts[tensor.name].resize(static_cast<std::size_t>(tensor.rows * tensor.cols));
     }
     for (const Parameter& parameter : table.parameters()) {
-      for (const Rectangle& r : table.shard_rectangles(parameter, every_replica)) {
-        const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(r.tensor)];
-        EXPECT_LE(r.parameter_row + r.rows, parameter.shard_rows);
+      for (const ParameterPiece& piece : table.shard_pieces(parameter, every_replica)) {
+        const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(piece.tensor)];
+        const TensorSlice& r = piece.slice;
+        EXPECT_LE(piece.parameter_row + r.rows, parameter.shard_rows);
         for (std::int64_t row = r.row; row < r.row + r.rows; ++row) {
           for (std::int64_t col = r.col; col < r.col + r.cols; ++col) {
             ++counts[tensor.name].at(static_cast<std::size_t>(row * tensor.cols + col));

@@ -49,13 +49,13 @@ TEST(JudgeDisk, RefusesWhatCannotEndWell) {
   EXPECT_EQ(places(judge_disk(free(300), three, "run")), "");
   const Verdict verdict = judge_disk(free(299), three, "run");
   ASSERT_EQ(places(verdict), "failure 0 a");
-  EXPECT_TRUE(contains(verdict.findings[0].what, "--save run: 299 bytes free, room for 2"));
+  EXPECT_TRUE(contains(verdict.findings[0].what, "--save run: 299 B free, room for 2"));
   EXPECT_TRUE(contains(verdict.findings[0].remedy, "--save_total_limit 1"));
   CheckpointPlan resumed{100, 1, 0, 1};
   resumed.next_step = 6;
   resumed.newest = "step_00000003";
   EXPECT_EQ(judge_disk(free(99), resumed, "run").findings.front().what,
-            "--save run: 99 bytes free, the checkpoint of step 6 takes 100 bytes; step_00000003 "
+            "--save run: 99 B free, the checkpoint of step 6 takes 100 B; step_00000003 "
             "stays the latest");
   // Nothing more is to be written.
   EXPECT_EQ(places(judge_disk(free(0), CheckpointPlan{100, 0, 0, 4}, "run")), "");

@@ -12,7 +12,7 @@ std::vector<CheckResult> results() {
   hosts.verdict.summary = "2 ranks on 1 host";
   hosts.verdict.details = {"n1: ranks 0-1"};
   CheckResult disk{"disk", 0.5, {}};
-  disk.verdict.summary = "9 GB free";
+  disk.verdict.summary = "9 GiB free";
   disk.verdict.findings.push_back({Severity::warning, 0, "n1", "small", "buy one"});
   return {hosts, disk};
 }
@@ -21,13 +21,13 @@ TEST(Report, ALineForEachCheck) {
   const std::string text = check_lines(results());
   EXPECT_TRUE(contains(text, "hosts             ok        0.25 s  2 ranks on 1 host\n")) << text;
   EXPECT_TRUE(contains(text, " n1: ranks 0-1\n")) << text;
-  EXPECT_TRUE(contains(text, "disk              warning   0.50 s  9 GB free\n")) << text;
+  EXPECT_TRUE(contains(text, "disk              warning   0.50 s  9 GiB free\n")) << text;
   EXPECT_TRUE(contains(text, "pre-flight: 2 checks passed in 0.75 s\n")) << text;
 }
 
 TEST(Report, OneLineForARun) {
   EXPECT_EQ(summary_line(results()),
-            "pre-flight: 2 checks passed in 0.75 s; 2 ranks on 1 host; 9 GB free");
+            "pre-flight: 2 checks passed in 0.75 s; 2 ranks on 1 host; 9 GiB free");
 }
 
 TEST(Report, CountsWhatDiffers) {

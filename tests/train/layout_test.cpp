@@ -123,15 +123,17 @@ std::vector<double> relative_errors(TinyRun& run, const std::vector<float>& shar
   for (std::size_t i = 0; i < run.table().parameters().size(); ++i) {
     const Parameter& parameter = run.table().parameters()[i];
     const float* shard = shards.data() + run.memory().layout().offset(static_cast<int>(i));
-    for (const Rectangle& r : run.table().shard_rectangles(parameter, /*every_replica=*/true)) {
-      const auto tensor = static_cast<std::size_t>(r.tensor);
+    for (const ParameterPiece& piece :
+         run.table().shard_pieces(parameter, /*every_replica=*/true)) {
+      const TensorSlice& r = piece.slice;
+      const auto tensor = static_cast<std::size_t>(piece.tensor);
       const std::int64_t tensor_cols = run.table().tensors()[tensor].cols;
       const std::vector<float>& whole = expected[tensor];
       for (std::int64_t row = 0; row < r.rows; ++row) {
         for (std::int64_t col = 0; col < r.cols; ++col) {
           const double wanted =
               whole[static_cast<std::size_t>((r.row + row) * tensor_cols + r.col + col)];
-          const double actual = shard[(r.parameter_row + row) * parameter.cols + col];
+          const double actual = shard[(piece.parameter_row + row) * parameter.cols + col];
           squares[tensor] += (actual - wanted) * (actual - wanted);
           squares[tensors + tensor] += wanted * wanted;
         }

@@ -113,11 +113,11 @@ class TinyRun {
     std::vector<float> out;
     for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
       const Parameter& p = table_.parameters()[i];
-      for (const Rectangle& piece : p.pieces) {
+      for (const ParameterPiece& piece : p.pieces) {
         if (piece.tensor != index) continue;
         const float* begin = shards.data() + memory_.layout().offset(static_cast<int>(i)) +
                              piece.parameter_row * p.cols;
-        out.assign(begin, begin + piece.rows * piece.cols);
+        out.assign(begin, begin + piece.slice.size());
       }
     }
     return out;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/humanize.h"
 #include "data/text/visible_text.h"
 
 namespace longhaul {
@@ -12,10 +13,6 @@ namespace {
 constexpr std::size_t kWidestName = 60;
 /// A reason may quote the row at length.
 constexpr std::int64_t kWidestExample = 300;
-
-std::string plural(std::int64_t count, const char* one, const char* more) {
-  return fmt::format("{} {}", count, count == 1 ? one : more);
-}
 
 class CheckWriter {
  public:
@@ -78,16 +75,16 @@ class CheckWriter {
       }
       const auto more = group.rows - static_cast<std::int64_t>(group.examples.size());
       if (more > 0 && !group.examples.empty()) {
-        out_ += fmt::format("             … and {}\n", plural(more, "other row", "other rows"));
+        out_ += fmt::format("             … and {}\n", counted(more, "other row"));
       }
     }
   }
 
   void duplicates() {
     if (check_.duplicated_ids == 0) return;
-    out_ += fmt::format("\nDuplicate ids: {}, on {} beyond the first\n",
-                        plural(check_.duplicated_ids, "id", "ids"),
-                        plural(check_.duplicate_rows, "row", "rows"));
+    out_ +=
+        fmt::format("\nDuplicate ids: {}, on {} beyond the first\n",
+                    counted(check_.duplicated_ids, "id"), counted(check_.duplicate_rows, "row"));
     for (const DataCheck::Duplicate& duplicate : check_.duplicates) {
       out_ += fmt::format("             {}: {} and {}\n", visible(duplicate.id),
                           place(duplicate.first), place(duplicate.again));

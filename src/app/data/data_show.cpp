@@ -13,6 +13,7 @@
 #include "app/flags/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
+#include "core/humanize.h"
 #include "data/check/find_rows.h"
 #include "data/text/visible_text.h"
 #include "metrics/console_style.h"
@@ -53,10 +54,6 @@ void check_flags(const ShowFlags& flags) {
                flags.files.size());
   }
   if (flags.max_chars < 0) user_error("--max_chars {} must not be negative", flags.max_chars);
-}
-
-std::string counted(std::int64_t count, const char* noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 /// Prints rows.

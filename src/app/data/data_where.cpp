@@ -7,9 +7,9 @@
 #include "app/flags/flag_group.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
+#include "core/humanize.h"
 #include "core/json.h"
 #include "data/dataset/provenance.h"
-#include "metrics/humanize.h"
 
 namespace longhaul {
 namespace {
@@ -31,10 +31,6 @@ struct WhereOptions {
   bool json = false;
 };
 
-std::string tokens_text(std::int64_t tokens) {
-  return fmt::format("{} token{}", grouped(tokens), tokens == 1 ? "" : "s");
-}
-
 /// "3", "3, 17 and 31"; of many only the first.
 std::string steps_text(const std::vector<std::int64_t>& steps) {
   constexpr std::size_t kShown = 12;
@@ -54,25 +50,25 @@ std::string place_text(const RowPlace& place) {
 
 void print_rows(const PackContents& pack, std::string_view indent) {
   for (const TrainedRow& row : pack.rows) {
-    fmt::print("{}{:>14}  {}  {}\n", indent, tokens_text(row.tokens), row.place.id,
+    fmt::print("{}{:>14}  {}  {}\n", indent, counted(row.tokens, "token"), row.place.id,
                place_text(row.place));
   }
 }
 
 std::string pack_text(const PackContents& pack) {
-  return fmt::format("pack {}: {} row{}, {}", pack.pack, pack.rows.size(),
-                     pack.rows.size() == 1 ? "" : "s", tokens_text(pack.tokens));
+  return fmt::format("pack {}: {}, {}", pack.pack, counted(std::ssize(pack.rows), "row"),
+                     counted(pack.tokens, "token"));
 }
 
 void print_fate(const RowFate& row, const Provenance& run) {
   fmt::print("{}: {}{}\n", place_text(row.place), row.place.id.empty() ? "no id" : row.place.id,
-             row.length < 0 ? "" : ", " + tokens_text(row.length));
+             row.length < 0 ? "" : ", " + counted(row.length, "token"));
   if (row.use == SampleUse::rejected) {
     fmt::print("  rejected: {}\n", row.reason);
     return;
   }
   if (row.kept < row.length) {
-    fmt::print("  {}: {} cut off\n", row.reason, tokens_text(row.length - row.kept));
+    fmt::print("  {}: {} cut off\n", row.reason, counted(row.length - row.kept, "token"));
   } else if (!row.reason.empty()) {
     fmt::print("  {}\n", row.reason);
   }
@@ -83,8 +79,8 @@ void print_fate(const RowFate& row, const Provenance& run) {
       fmt::print("  {}; the run ends after step {}, before it\n", pack_text(pack),
                  run.total_steps());
     } else {
-      fmt::print("  {}; trained on in step{} {} of {}\n", pack_text(pack),
-                 pack.steps.size() == 1 ? "" : "s", steps_text(pack.steps), run.total_steps());
+      fmt::print("  {}; trained on in {} {} of {}\n", pack_text(pack),
+                 plural("step", std::ssize(pack.steps)), steps_text(pack.steps), run.total_steps());
     }
   }
 }
@@ -147,8 +143,8 @@ void tell_of_step(const Provenance& run, const WhereOptions& options) {
                 {"packs", packs}});
     return;
   }
-  fmt::print("step {} of {}, epoch {}: {} pack{}\n", step.step, run.total_steps(), step.epoch,
-             step.packs.size(), step.packs.size() == 1 ? "" : "s");
+  fmt::print("step {} of {}, epoch {}: {}\n", step.step, run.total_steps(), step.epoch,
+             counted(std::ssize(step.packs), "pack"));
   for (const PackContents& pack : step.packs) {
     fmt::print("  {}\n", pack_text(pack));
     print_rows(pack, "    ");
@@ -165,7 +161,7 @@ void tell_of_pack(const Provenance& run, const WhereOptions& options) {
   if (pack.steps.empty()) {
     fmt::print("; the run ends before it\n");
   } else {
-    fmt::print("; trained on in step{} {} of {}\n", pack.steps.size() == 1 ? "" : "s",
+    fmt::print("; trained on in {} {} of {}\n", plural("step", std::ssize(pack.steps)),
                steps_text(pack.steps), run.total_steps());
   }
   print_rows(pack, "  ");

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/rounding.h"
 
 namespace longhaul {
 namespace {
@@ -103,7 +104,7 @@ void reserve(std::int64_t local_tokens, MicroBatch& batch) {
 
 std::int64_t padded_stream_tokens(std::int64_t tokens, const ParallelLayout& layout) {
   const std::int64_t unit = std::int64_t{2} * layout.cp * layout.tp;
-  return std::max<std::int64_t>(1, (tokens + unit - 1) / unit) * unit;
+  return round_up(std::max<std::int64_t>(1, tokens), unit);
 }
 
 void fill_micro_batch(std::span<const Document> documents, const ParallelLayout& layout,
@@ -136,13 +137,6 @@ void fill_micro_batch(std::span<const Document> documents, const ParallelLayout&
     }
     place_document(padding, begin, range, batch);
   }
-}
-
-MicroBatch build_micro_batch(std::span<const Document> documents, const ProcessGrid& grid,
-                             std::int64_t max_tokens) {
-  MicroBatch batch;
-  fill_micro_batch(documents, grid.layout(), grid.cp_rank(), max_tokens, batch);
-  return batch;
 }
 
 }  // namespace longhaul

@@ -61,8 +61,4 @@ std::int64_t padded_stream_tokens(std::int64_t tokens, const ParallelLayout& lay
 void fill_micro_batch(std::span<const Document> documents, const ParallelLayout& layout,
                       int cp_rank, std::int64_t max_tokens, MicroBatch& batch);
 
-/// The same as a new object.
-MicroBatch build_micro_batch(std::span<const Document> documents, const ProcessGrid& grid,
-                             std::int64_t max_tokens);
-
 }  // namespace longhaul

@@ -1,6 +1,20 @@
 #include "data/batches/run_plan.h"
 
 namespace longhaul {
+namespace {
+
+EpochOrder training_order(PackingMode packing) {
+  switch (packing) {
+    case PackingMode::balanced:
+      return EpochOrder::balanced;
+    case PackingMode::first_fit_decreasing:
+    case PackingMode::one_sample:
+      break;
+  }
+  return EpochOrder::shuffled;
+}
+
+}  // namespace
 
 ScheduleOptions training_schedule(const RunPlan& run, PackingMode packing, std::uint64_t seed) {
   ScheduleOptions schedule;
@@ -11,7 +25,7 @@ ScheduleOptions training_schedule(const RunPlan& run, PackingMode packing, std::
   schedule.epochs = run.epochs;
   schedule.train_iters = run.train_iters;
   if (!schedule.epochs && !schedule.train_iters) schedule.epochs = 1;
-  schedule.order = packing == PackingMode::balanced ? EpochOrder::balanced : EpochOrder::shuffled;
+  schedule.order = training_order(packing);
   return schedule;
 }
 

@@ -153,10 +153,4 @@ std::int64_t SampleSelection::training_copies(std::int64_t sample) const {
   return range.second - range.first;
 }
 
-int SampleSelection::file(std::int64_t sample) const {
-  const auto& begins = extents_.file_begins;
-  return static_cast<int>(std::upper_bound(begins.begin(), begins.end(), sample) - begins.begin()) -
-         1;
-}
-
 }  // namespace longhaul

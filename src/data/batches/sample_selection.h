@@ -67,7 +67,6 @@ class SampleSelection {
   [[nodiscard]] SampleUse use(std::int64_t sample) const;
   /// How often an epoch of training has the sample.
   [[nodiscard]] std::int64_t training_copies(std::int64_t sample) const;
-  [[nodiscard]] int file(std::int64_t sample) const;
 
   /// Samples with more than max_length tokens: how many, and the first (-1: none).
   [[nodiscard]] std::int64_t too_long() const { return too_long_; }

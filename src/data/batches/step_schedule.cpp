@@ -4,12 +4,11 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/rounding.h"
 #include "data/batches/random_order.h"
 
 namespace longhaul {
 namespace {
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
 void check_options(const ScheduleOptions& options) {
   if (options.global_bs < 1) {
@@ -58,7 +57,7 @@ StepSchedule::StepSchedule(std::span<const Pack> packs, const ScheduleOptions& o
     costs_.push_back(pack_cost(pack));
   }
   if (packs.empty()) return;
-  steps_per_epoch_ = ceil_divide(pack_count(), options_.global_bs);
+  steps_per_epoch_ = ceil_div(pack_count(), options_.global_bs);
   if (options_.train_iters) total_steps_ = *options_.train_iters;
   if (options_.epochs) {
     std::int64_t steps = 0;
@@ -68,10 +67,6 @@ StepSchedule::StepSchedule(std::span<const Pack> packs, const ScheduleOptions& o
     }
     total_steps_ = options_.train_iters ? std::min(total_steps_, steps) : steps;
   }
-}
-
-std::int64_t StepSchedule::most_rank_packs() const {
-  return ceil_divide(std::min(options_.global_bs, pack_count()), options_.dp);
 }
 
 StepPlan StepSchedule::plan(std::int64_t step) const {
@@ -90,7 +85,7 @@ StepPlan StepSchedule::plan(std::int64_t step) const {
   const auto dp = static_cast<std::size_t>(options_.dp);
   plan.rank_packs.resize(dp);
   for (std::size_t i = 0; i < by_cost.size(); ++i) plan.rank_packs[i % dp].push_back(by_cost[i]);
-  plan.micro_batches = ceil_divide(ceil_divide(end - begin, options_.dp), options_.micro_bs);
+  plan.micro_batches = ceil_div(ceil_div(end - begin, options_.dp), options_.micro_bs);
   return plan;
 }
 
@@ -153,8 +148,8 @@ void StepSchedule::group_by_cost(std::int64_t epoch, std::vector<std::int64_t>& 
   const std::int64_t group = std::min(kPackGroup, options_.global_bs);
   // Where global_bs is beyond all packs there is one step, and one window.
   const std::int64_t window =
-      std::min(options_.global_bs, ceil_divide(pack_count(), kGroupedSteps)) * kGroupedSteps;
-  const std::int64_t windows = ceil_divide(pack_count(), window);
+      std::min(options_.global_bs, ceil_div(pack_count(), kGroupedSteps)) * kGroupedSteps;
+  const std::int64_t windows = ceil_div(pack_count(), window);
   for (std::int64_t w = 0; w < windows; ++w) {
     const std::int64_t begin = w * window;
     const auto length = static_cast<std::size_t>(std::min(window, pack_count() - begin));

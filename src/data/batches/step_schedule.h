@@ -80,8 +80,6 @@ class StepSchedule {
   [[nodiscard]] std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   /// 0 when there are no packs.
   [[nodiscard]] std::int64_t total_steps() const { return total_steps_; }
-  /// The most packs that one rank holds in a step: what a micro_bs above this cannot use.
-  [[nodiscard]] std::int64_t most_rank_packs() const;
 
   /// 0 <= step < total_steps().
   [[nodiscard]] StepPlan plan(std::int64_t step) const;

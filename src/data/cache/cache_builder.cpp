@@ -4,7 +4,9 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/humanize.h"
 #include "core/in_parallel.h"
+#include "core/rounding.h"
 #include "core/sha256.h"
 #include "core/stopwatch.h"
 #include "data/cache/token_cache.h"
@@ -53,10 +55,9 @@ class Progress {
     if (seconds < next_) return;
     next_ = seconds + kProgressSeconds;
     const double rate = static_cast<double>(done_) / seconds;
-    log_.info("tokenizing: {:.0f} % of {:.1f} MB, {:.1f} MB/s, about {:.0f} s left",
-              100.0 * static_cast<double>(done_) / static_cast<double>(total_),
-              static_cast<double>(total_) / 1e6, rate / 1e6,
-              static_cast<double>(total_ - done_) / rate);
+    log_.info("tokenizing: {:.0f} % of {}, {}/s, about {:.0f} s left",
+              100.0 * static_cast<double>(done_) / static_cast<double>(total_), human_bytes(total_),
+              human_bytes(rate), static_cast<double>(total_ - done_) / rate);
   }
 
   [[nodiscard]] double seconds() const { return watch_.seconds(); }
@@ -103,7 +104,7 @@ TokenizedBytes encode_rows(Coordinator& coordinator, const DataScan& scanned,
   const std::int64_t threads = -coordinator.max(-std::max(options.threads, 1));
   const std::int64_t most = std::max<std::int64_t>(kBlocksInFlight / ranks, 1);
   const std::int64_t per_rank =
-      std::min({most, kBlocksPerThread * threads, (blocks + ranks - 1) / ranks});
+      std::min({most, kBlocksPerThread * threads, ceil_div(blocks, ranks)});
   std::vector<RowEncoder::Scratch> scratch(static_cast<std::size_t>(threads));
   Progress progress(log, scan);
 
@@ -158,10 +159,10 @@ void build_token_cache(Coordinator& coordinator, const DataScan& scan, const Sam
   coordinator.run_collectively([&] {
     if (writer == nullptr) return;
     writer->finish();
-    const double megabytes = static_cast<double>(done.bytes) / 1e6;
-    log.info("tokenized {} rows ({:.2f} MB) in {:.2f} s, {:.1f} MB/s; cached in {}",
-             writer->counts().read, megabytes, done.seconds,
-             megabytes / std::max(done.seconds, 1e-9), file.string());
+    log.info("tokenized {} rows ({}) in {:.2f} s, {}/s; cached in {}", writer->counts().read,
+             human_bytes(done.bytes), done.seconds,
+             human_bytes(static_cast<double>(done.bytes) / std::max(done.seconds, 1e-9)),
+             file.string());
   });
 }
 

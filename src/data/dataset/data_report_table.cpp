@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/utf8.h"
 #include "data/cache/rejected_log.h"
 #include "data/dataset/data_report.h"
 
@@ -25,7 +26,7 @@ std::string shortened(const std::string& name) {
   if (display_width(name) <= kFileWidth) return name;
   std::size_t begin = 0;
   while (display_width(std::string_view(name).substr(begin)) > kFileWidth - 3 ||
-         (static_cast<unsigned char>(name[begin]) & 0xc0U) == 0x80U) {
+         is_utf8_continuation(name[begin])) {
     ++begin;
   }
   return "..." + name.substr(begin);
@@ -35,15 +36,8 @@ std::string file_name(const std::string& path) {
   return std::filesystem::path(path).filename().string();
 }
 
-std::string count(std::int64_t value) { return human_count(static_cast<double>(value)); }
-
 std::string percent(double share) {
   return fmt::format("{:.{}f} %", 100.0 * share, share < 0.0995 ? 2 : 1);
-}
-
-/// "1 pack", "1,234 packs".
-std::string counted(std::int64_t number, std::string_view noun) {
-  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
 }
 
 class Table {
@@ -73,7 +67,7 @@ class Table {
     text_ += fmt::format("  {} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8} {:>8}\n",
                          padded(name, kFileWidth), grouped(file.rows.read), grouped(file.rows.kept),
                          grouped(file.rows.cut), grouped(file.rows.rejected),
-                         grouped(file.rows.not_drawn), count(file.used.tokens),
+                         grouped(file.rows.not_drawn), human_count(file.used.tokens),
                          file.used.tokens > 0 ? percent(file.used.trained_share()) : "-");
   }
 
@@ -97,9 +91,10 @@ class Table {
   }
 
   void used(std::string_view label, const UsedSamples& samples) {
-    std::string text = fmt::format("{}, {} tokens, of which {} carry loss ({})",
-                                   counted(samples.samples, "sample"), count(samples.tokens),
-                                   count(samples.trained_tokens), percent(samples.trained_share()));
+    std::string text =
+        fmt::format("{}, {} tokens, of which {} carry loss ({})",
+                    counted(samples.samples, "sample"), human_count(samples.tokens),
+                    human_count(samples.trained_tokens), percent(samples.trained_share()));
     if (report_.weighted) text += fmt::format(", weights add up to {:.6g}", samples.weight_sum);
     line(label, text);
   }
@@ -111,8 +106,9 @@ class Table {
     for (const LengthBin& bin : report_.lengths) {
       const double share = static_cast<double>(bin.rows) / static_cast<double>(most);
       const std::string range = fmt::format("{} - {}", grouped(bin.from), grouped(bin.to));
-      line(std::exchange(label, ""), fmt::format("{:>19} {} {:>9} rows {:>7} tokens", range,
-                                                 bar(share), grouped(bin.rows), count(bin.tokens)));
+      line(std::exchange(label, ""),
+           fmt::format("{:>19} {} {:>9} rows {:>7} tokens", range, bar(share), grouped(bin.rows),
+                       human_count(bin.tokens)));
     }
     if (!report_.longest) return;
     const LongestRow& row = *report_.longest;

@@ -95,25 +95,6 @@ SampleSource Dataset::source(std::int64_t sample) const {
   });
 }
 
-void Dataset::read_sample(std::int64_t sample, std::int32_t* tokens, float* weights,
-                          TokenCache::Scratch& scratch) const {
-  reading_cache([&] { cache_->load(sample, tokens, weights, scratch); });
-}
-
-void Dataset::load(std::int64_t sample, EncodedSample& result) const {
-  const KeptPart part = selection_.kept_part(sample);
-  LONGHAUL_CHECK(part.length > 0, "sample {} is not kept", sample);
-  TokenCache::Scratch scratch;
-  result.tokens.resize(index(cache_->length(sample)));
-  result.weights.resize(result.tokens.size());
-  read_sample(sample, result.tokens.data(), result.weights.data(), scratch);
-  result.tokens.erase(result.tokens.begin(), result.tokens.begin() + part.begin);
-  result.weights.erase(result.weights.begin(), result.weights.begin() + part.begin);
-  result.tokens.resize(index(part.length));
-  result.weights.resize(index(part.length));
-  result.weights[0] = 0.0F;
-}
-
 void Dataset::load_packs(std::span<const Pack> packs, std::span<const std::int64_t> numbers,
                          DocumentBuffer& buffer) const {
   std::int64_t total = 0;  // before cutting
@@ -130,7 +111,7 @@ void Dataset::load_packs(std::span<const Pack> packs, std::span<const std::int64
       LONGHAUL_CHECK(part.length > 0, "sample {} is not kept", sample);
       std::int32_t* tokens = buffer.tokens.data() + at;
       float* weights = buffer.weights.data() + at;
-      read_sample(sample, tokens, weights, buffer.scratch);
+      reading_cache([&] { cache_->load(sample, tokens, weights, buffer.scratch); });
       weights[part.begin] = 0.0F;
       buffer.documents.push_back({tokens + part.begin, weights + part.begin, part.length});
       at += cache_->length(sample);

@@ -71,10 +71,9 @@ class Dataset {
   [[nodiscard]] std::vector<SampleNote> notes() const;
   [[nodiscard]] std::string id(std::int64_t sample) const;
   [[nodiscard]] SampleSource source(std::int64_t sample) const;
-  /// Reads a sample as it is trained on. Throws UserError when the cache has been damaged.
-  void load(std::int64_t sample, EncodedSample& result) const;
-  /// Reads the samples of the packs number `numbers` of `packs`, in order; overwrites `buffer`.
-  /// Allocates only when a buffer must grow.
+  /// Reads the samples of the packs number `numbers` of `packs` as they are trained on, in order;
+  /// overwrites `buffer`. Allocates only when a buffer must grow. Throws UserError when the cache
+  /// has been damaged.
   void load_packs(std::span<const Pack> packs, std::span<const std::int64_t> numbers,
                   DocumentBuffer& buffer) const;
 
@@ -92,8 +91,6 @@ class Dataset {
   [[nodiscard]] std::vector<UnkeptRow> unkept_rows() const;
 
  private:
-  void read_sample(std::int64_t sample, std::int32_t* tokens, float* weights,
-                   TokenCache::Scratch& scratch) const;
   [[nodiscard]] std::int64_t count_tokens(std::span<const std::int64_t> samples) const;
 
   std::unique_ptr<TokenCache> cache_;

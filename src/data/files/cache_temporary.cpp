@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 
 #include "core/error.h"
+#include "core/host_name.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;
@@ -13,11 +13,6 @@ namespace {
 
 /// A temporary file that nobody has written to for this long was left by a killed writer.
 constexpr auto kAbandonedAfter = std::chrono::hours(1);
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
-}
 
 }  // namespace
 

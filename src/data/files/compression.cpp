@@ -51,9 +51,15 @@ std::string_view name_of(Compression compression) {
 }
 
 std::unique_ptr<Decompressor> make_decompressor(Compression compression) {
-  LONGHAUL_CHECK(compression != Compression::none, "nothing to unpack");
-  if (compression == Compression::gzip) return std::make_unique<GzipDecompressor>();
-  return std::make_unique<ZstdDecompressor>();
+  switch (compression) {
+    case Compression::gzip:
+      return std::make_unique<GzipDecompressor>();
+    case Compression::zstd:
+      return std::make_unique<ZstdDecompressor>();
+    case Compression::none:
+      break;
+  }
+  throw InternalError("there is nothing to unpack");
 }
 
 }  // namespace longhaul

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/in_parallel.h"
+#include "core/rounding.h"
 #include "core/sha256.h"
 
 namespace longhaul {
@@ -48,7 +49,7 @@ DataScan scan_data_files(Coordinator& coordinator, const std::vector<std::filesy
   // Rank r reads blocks r, r + ranks, ...; then everyone learns of all.
   const auto blocks = static_cast<std::int64_t>(scan.blocks.size());
   const std::int64_t ranks = coordinator.size();
-  const std::int64_t mine = (blocks - coordinator.rank() + ranks - 1) / ranks;
+  const std::int64_t mine = ceil_div(blocks - coordinator.rank(), ranks);
   std::vector<BlockSummary> summaries(static_cast<std::size_t>(mine));
   coordinator.run_collectively([&] {
     in_parallel(mine, threads, [&](int, std::int64_t i) {

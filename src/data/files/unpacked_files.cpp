@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/humanize.h"
 #include "core/in_parallel.h"
 #include "data/files/cache_temporary.h"
 #include "data/files/unpacking_stream.h"
@@ -118,7 +119,7 @@ UnpackedFiles::UnpackedFiles(Coordinator& coordinator, const DataScan& scan,
   const std::vector<std::size_t> packed = packed_files(scan.files);
   if (packed.empty()) return;
   log.info("unpacking {} of {} data files ({}) into {}", packed.size(), scan.files.size(),
-           format_bytes(total_bytes(scan.files, packed)), cache_file.parent_path().string());
+           human_bytes(total_bytes(scan.files, packed)), cache_file.parent_path().string());
   coordinator.run_collectively([&] {
     if (coordinator.rank() == 0) remove_abandoned_temporaries(cache_file);
   });
@@ -142,7 +143,7 @@ UnpackedFiles::UnpackedFiles(Coordinator& coordinator, const DataScan& scan,
   });
   share_texts(coordinator, scan, mine, texts);
   const double seconds = watch_.seconds();
-  log.info("unpacked to {} in {:.2f} s", format_bytes(total_bytes(scan_.files, packed)), seconds);
+  log.info("unpacked to {} in {:.2f} s", human_bytes(total_bytes(scan_.files, packed)), seconds);
   fresh_until_ = seconds + kTouchSeconds;
 }
 

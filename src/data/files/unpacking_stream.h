@@ -25,7 +25,6 @@ class Unpacker {
   std::size_t read(std::span<char> out);
 
   [[nodiscard]] std::int64_t packed_bytes() const { return taken_ - std::ssize(packed_); }
-  [[nodiscard]] std::int64_t text_bytes() const { return text_bytes_; }
   [[nodiscard]] std::int64_t line_ends() const { return line_ends_; }
 
  private:

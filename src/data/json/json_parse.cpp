@@ -1,10 +1,7 @@
 #include "data/json/json_parse.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
 #include "core/error.h"
+#include "core/file.h"
 #include "data/json/json_builder.h"
 #include "data/text/utf8.h"
 
@@ -87,22 +84,8 @@ JsonValue parse_json(std::string_view text) {
   return std::move(builder.result());
 }
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file || std::filesystem::is_directory(path)) {
-    user_error("{}: cannot be read ({}); check the path", path.string(),
-               file ? "it is a directory" : std::strerror(errno));
-  }
-  std::string bytes;
-  bytes.resize(static_cast<std::size_t>(file.tellg()));
-  file.seekg(0);
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (!file) user_error("{}: reading failed: {}", path.string(), std::strerror(errno));
-  return bytes;
-}
-
 JsonValue parse_json_file(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+  const std::string text = read_text_file(path);
   try {
     return parse_json(text);
   } catch (const JsonError& error) {

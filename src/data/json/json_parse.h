@@ -26,9 +26,6 @@ JsonValue parse_json(std::string_view text);
 /// Reads and parses a whole file. Throws UserError naming the file.
 JsonValue parse_json_file(const std::filesystem::path& path);
 
-/// The bytes of a file. Throws UserError when it cannot be read.
-std::string read_file(const std::filesystem::path& path);
-
 /// Replaces every escaped lone surrogate in JSON text by \ufffd, in place; the length stays.
 void replace_lone_surrogates(std::string& text);
 

@@ -29,9 +29,7 @@ JsonValue JsonValue::make_real(std::string spelling) {
 
 JsonValue JsonValue::make_string(std::string text) { return make(Kind::string, std::move(text)); }
 
-JsonValue JsonValue::make_array() { return make_array(Array()); }
-
-JsonValue JsonValue::make_array(Array items) { return make(Kind::array, std::move(items)); }
+JsonValue JsonValue::make_array() { return make(Kind::array, Array()); }
 
 JsonValue JsonValue::make_object() { return make_object(Object()); }
 

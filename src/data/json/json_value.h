@@ -31,7 +31,6 @@ class JsonValue {
   static JsonValue make_real(std::string spelling);
   static JsonValue make_string(std::string text);
   static JsonValue make_array();
-  static JsonValue make_array(Array items);
   static JsonValue make_object();
   static JsonValue make_object(Object members);
 

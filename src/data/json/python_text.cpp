@@ -26,7 +26,7 @@ std::string_view python_strip(std::string_view text) {
   }
   while (!text.empty()) {
     std::size_t last = text.size() - 1;
-    while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xC0U) == 0x80U) --last;
+    while (last > 0 && is_utf8_continuation(text[last])) --last;
     if (python_space_length(text, last) == 0) break;
     text.remove_suffix(text.size() - last);
   }

@@ -199,6 +199,18 @@ void ConversationParser::add_call(JsonValue content, std::optional<float> loss) 
   append_tool_calls(std::move(content), where_ + ".content", calls);
 }
 
+BareTool bare_tool(RowForm form) {
+  switch (form) {
+    case RowForm::swift:
+      return BareTool::untyped;
+    case RowForm::training:
+    case RowForm::swift_strict:
+    case RowForm::verbatim:
+      break;
+  }
+  return BareTool::named;
+}
+
 void parse_training(JsonValue& value, RowForm form, Row& row) {
   JsonValue* messages =
       find_one_of(value, {"messages", "conversations", "conversation"}, "the row");
@@ -223,8 +235,7 @@ void parse_training(JsonValue& value, RowForm form, Row& row) {
     }
   }
   row.has_tools_list = !value.get("tools").is_absent();
-  row.tools = normalize_tools(take(value.find("tools")),
-                              form == RowForm::swift ? BareTool::untyped : BareTool::named);
+  row.tools = normalize_tools(take(value.find("tools")), bare_tool(form));
 }
 
 void parse_verbatim(JsonValue& value, Row& row) {

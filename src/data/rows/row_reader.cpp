@@ -96,6 +96,4 @@ bool RowReader::next(std::variant<Row, RejectedRow>& result) {
   return true;
 }
 
-bool RowReader::skip() { return lines_.next(line_); }
-
 }  // namespace longhaul

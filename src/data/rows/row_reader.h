@@ -72,9 +72,7 @@ class RowReader {
 
   /// The next line's result; false at the end.
   bool next(std::variant<Row, RejectedRow>& result);
-  /// Steps over the next line without parsing it, so that several readers can share a file's lines.
-  bool skip();
-  /// The line that next() or skip() went over last.
+  /// The line that next() went over last.
   [[nodiscard]] const LineReader::Line& line() const { return line_; }
 
  private:

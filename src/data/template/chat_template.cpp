@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/sha256.h"
 #include "data/json/json_parse.h"
 #include "data/template/chat_template_qwen.h"
@@ -153,7 +154,7 @@ std::string_view name_of(TemplateFamily family) {
 
 TemplateFamily detect_template(const std::filesystem::path& model_dir) {
   const std::filesystem::path jinja = model_dir / "chat_template.jinja";
-  if (std::filesystem::exists(jinja)) return recognize(read_file(jinja), jinja.string());
+  if (std::filesystem::exists(jinja)) return recognize(read_text_file(jinja), jinja.string());
   const std::filesystem::path config = model_dir / "tokenizer_config.json";
   if (std::filesystem::exists(config)) {
     if (const auto text = template_in_config(config)) return recognize(*text, config.string());

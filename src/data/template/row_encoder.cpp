@@ -40,8 +40,14 @@ RowEncoder::RowEncoder(Tokenizer tokenizer, TemplateFamily family, const EncodeO
           options.strict_parity))) {}
 
 RowForm RowEncoder::row_form() const {
-  if (options_.template_mode == TemplateMode::hf) return RowForm::training;
-  return options_.strict_parity ? RowForm::swift_strict : RowForm::swift;
+  switch (options_.template_mode) {
+    case TemplateMode::swift_3_13:
+    case TemplateMode::swift_3_7:
+      return options_.strict_parity ? RowForm::swift_strict : RowForm::swift;
+    case TemplateMode::hf:
+      break;
+  }
+  return RowForm::training;
 }
 
 RenderedRow RowEncoder::render(const Row& row) const {

@@ -14,10 +14,6 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 Role role_of(const Message& message) {
   if (message.role == "system") return Role::system;
   if (message.role == "user") return Role::user;
@@ -57,9 +53,9 @@ void join_observation(SwiftTurn& assistant, SwiftTurn& tool) {
     return;
   }
   tool.in_answer = true;
-  if (ends_with(assistant.text.text(), kObservation)) return;
+  if (assistant.text.text().ends_with(kObservation)) return;
   const std::size_t message = assistant.text.parts().back().message;
-  if (!ends_with(assistant.text.text(), "\n")) assistant.text.append("\n", message);
+  if (!assistant.text.text().ends_with("\n")) assistant.text.append("\n", message);
   assistant.text.append(kObservation, message);
 }
 

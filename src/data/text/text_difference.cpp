@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "core/utf8.h"
 #include "data/text/visible_text.h"
 
 namespace longhaul {
 namespace {
 
-bool is_continuation(std::string_view text, std::size_t at) {
-  return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+bool inside_character(std::string_view text, std::size_t at) {
+  return at < text.size() && is_utf8_continuation(text[at]);
 }
 
 /// The last `characters` of `text`.
@@ -16,7 +17,7 @@ std::string tail(std::string_view text, std::int64_t characters) {
   std::size_t begin = text.size();
   while (begin > 0 && characters > 0) {
     --begin;
-    if (!is_continuation(text, begin)) --characters;
+    if (!inside_character(text, begin)) --characters;
   }
   std::string out = begin > 0 ? "…" : "";
   append_visible(out, text.substr(begin), Visible::marks);
@@ -46,7 +47,7 @@ std::optional<TextDifference> find_difference(std::string_view ours, std::string
           .first -
       ours.begin());
   if (at == ours.size() && at == theirs.size()) return std::nullopt;
-  while (at > 0 && (is_continuation(ours, at) || is_continuation(theirs, at))) --at;
+  while (at > 0 && (inside_character(ours, at) || inside_character(theirs, at))) --at;
 
   const std::string_view same = ours.substr(0, at);
   const std::size_t line_begin = same.rfind('\n') + 1;  // npos + 1 is 0

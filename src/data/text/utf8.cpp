@@ -105,7 +105,7 @@ std::string utf8_lossy(std::string_view bytes) {
 std::string abridge(std::string_view text, std::size_t max_bytes) {
   if (text.size() <= max_bytes) return std::string(text);
   const auto inside_character = [&](std::size_t at) {
-    return at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+    return at > 0 && at < text.size() && is_utf8_continuation(text[at]);
   };
   std::size_t begin_end = max_bytes * 2 / 3;
   std::size_t end_begin = text.size() - max_bytes / 3;

@@ -9,8 +9,6 @@
 namespace longhaul {
 namespace {
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
-
 bool within(char32_t c, char32_t first, char32_t last) { return c >= first && c <= last; }
 
 /// Characters that a terminal obeys or that leave no trace on it.
@@ -70,13 +68,13 @@ std::string visible(std::string_view text) {
 }
 
 std::int64_t count_characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); });
+  return std::count_if(text.begin(), text.end(), [](char c) { return !is_utf8_continuation(c); });
 }
 
 std::size_t character_offset(std::string_view text, std::int64_t characters) {
   std::size_t at = 0;
   while (at < text.size()) {
-    if (!is_continuation(text[at]) && --characters < 0) break;
+    if (!is_utf8_continuation(text[at]) && --characters < 0) break;
     ++at;
   }
   return at;

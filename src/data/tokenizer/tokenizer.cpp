@@ -70,13 +70,6 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, SpecialTokens s
   return utf8_lossy(bytes);
 }
 
-std::int32_t Tokenizer::added_id(std::string_view content) const {
-  for (const AddedToken& token : added_.tokens()) {
-    if (token.content == content) return token.id;
-  }
-  return -1;
-}
-
 std::string_view Tokenizer::token_bytes(std::int32_t id) const {
   if (id < 0 || id >= size()) return {};
   return token_bytes_[static_cast<std::size_t>(id)];

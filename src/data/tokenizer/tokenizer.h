@@ -49,8 +49,6 @@ class Tokenizer {
   /// The text of `ids`: ids without a token are left out, bytes that are not UTF-8 become U+FFFD.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, SpecialTokens special) const;
 
-  /// The id of an added token such as "<|im_end|>", or -1.
-  [[nodiscard]] std::int32_t added_id(std::string_view content) const;
   [[nodiscard]] const std::vector<AddedToken>& added_tokens() const { return added_.tokens(); }
   /// What a token stands for, which need not be whole characters; empty for an id without a token.
   [[nodiscard]] std::string_view token_bytes(std::int32_t id) const;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/sha256.h"
 #include "data/json/json_builder.h"
 #include "data/json/json_parse.h"
@@ -330,7 +331,7 @@ Tokenizer::Parts Checker::run() {
 }  // namespace
 
 Tokenizer::Parts read_tokenizer_file(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+  const std::string text = read_text_file(path);
   FileParser file;
   const bool good = nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &file);
   if (!good || !file.error().empty()) {

@@ -26,6 +26,14 @@ std::vector<Document> views(const std::vector<OwnedDocument>& documents) {
   return result;
 }
 
+/// The share of a CP rank.
+MicroBatch make_batch(const std::vector<OwnedDocument>& documents, const ParallelLayout& layout,
+                      int cp_rank, std::int64_t max_tokens) {
+  MicroBatch batch;
+  fill_micro_batch(views(documents), layout, cp_rank, max_tokens, batch);
+  return batch;
+}
+
 /// Lengths as given; about half of the tokens without loss, in runs.
 std::vector<OwnedDocument> make_documents(const std::vector<std::int64_t>& lengths,
                                           std::mt19937_64& random) {
@@ -153,8 +161,7 @@ void check_layout(const std::vector<OwnedDocument>& documents, const ParallelLay
   std::int64_t trained = 0;
   std::int64_t stream_tokens = 0;
   for (int cp_rank = 0; cp_rank < layout.cp; ++cp_rank) {
-    const ProcessGrid grid(layout, cp_rank * layout.tp);
-    const MicroBatch batch = build_micro_batch(views(documents), grid, 4096);
+    const MicroBatch batch = make_batch(documents, layout, cp_rank, 4096);
     stream_tokens = batch.stream_tokens;
     const std::int64_t unit = 2 * layout.cp * layout.tp;
     ASSERT_EQ(stream_tokens % unit, 0);
@@ -216,7 +223,7 @@ TEST(MicroBatch, KnownAnswer) {
   documents[0] = {{10, 11, 12, 13, 14}, {0, 0, 1, 0, 1}};
   documents[1] = {{20, 21, 22, 23, 24, 25, 26, 27}, {0, 0, 0, 0, 0, 0, 0, 2}};
   const ParallelLayout layout{1, 2, 1};
-  const MicroBatch first = build_micro_batch(views(documents), ProcessGrid(layout, 0), 16);
+  const MicroBatch first = make_batch(documents, layout, 0, 16);
   EXPECT_EQ(first.ids, (std::vector<std::int32_t>{10, 11, 12, 13, 27, 0, 0, 0}));
   EXPECT_EQ(first.positions, (std::vector<std::int32_t>{0, 1, 2, 3, 7, 0, 1, 2}));
   // Token 14 is on the other rank, its loss belongs to the row of 13 here.
@@ -228,7 +235,7 @@ TEST(MicroBatch, KnownAnswer) {
   EXPECT_EQ(first.segments[1].kv_begin, 5);
   EXPECT_EQ(first.segments[1].kv_len, 8);
 
-  const MicroBatch second = build_micro_batch(views(documents), ProcessGrid(layout, 1), 16);
+  const MicroBatch second = make_batch(documents, layout, 1, 16);
   EXPECT_EQ(second.ids, (std::vector<std::int32_t>{14, 20, 21, 22, 23, 24, 25, 26}));
   EXPECT_EQ(second.loss_rows, (std::vector<std::int32_t>{7}));  // predicts 27, on the other rank
   EXPECT_EQ(second.targets, (std::vector<std::int32_t>{27}));
@@ -262,7 +269,7 @@ TEST(MicroBatch, RefillingAllocatesNothingAndLeavesNothingBehind) {
   const float* weights = batch.target_weights.data();
   const AttentionSegment* segments = batch.segments.data();
   fill_micro_batch(views(small), layout, 0, 128, batch);
-  const MicroBatch fresh = build_micro_batch(views(small), ProcessGrid(layout, 0), 128);
+  const MicroBatch fresh = make_batch(small, layout, 0, 128);
   EXPECT_EQ(batch.ids, fresh.ids);
   EXPECT_EQ(batch.positions, fresh.positions);
   EXPECT_EQ(batch.loss_rows, fresh.loss_rows);
@@ -292,7 +299,7 @@ TEST(MicroBatch, ChunkOrderBringsGatheredRowsIntoStreamOrder) {
     std::vector<std::int32_t> gathered;
     std::int64_t stream_tokens = 0;
     for (int rank = 0; rank < cp; ++rank) {
-      const MicroBatch batch = build_micro_batch(views(documents), ProcessGrid(layout, rank), 512);
+      const MicroBatch batch = make_batch(documents, layout, rank, 512);
       gathered.insert(gathered.end(), batch.ids.begin(), batch.ids.end());
       stream_tokens = batch.stream_tokens;
     }

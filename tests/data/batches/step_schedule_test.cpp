@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/rounding.h"
 #include "data/batches/random_order.h"
 
 namespace longhaul {
@@ -64,7 +65,7 @@ TEST(StepSchedule, EveryPackOncePerEpochInEveryLayout) {
       for (const int dp : {1, 2, 3, 8}) {
         const StepSchedule schedule(packs, options(global_bs, micro_bs, dp));
         const StepSchedule reference(packs, options(global_bs, 1, 1));
-        ASSERT_EQ(schedule.steps_per_epoch(), (23 + global_bs - 1) / global_bs);
+        ASSERT_EQ(schedule.steps_per_epoch(), ceil_div(std::int64_t{23}, global_bs));
         ASSERT_EQ(schedule.total_steps(), 2 * schedule.steps_per_epoch());
         std::vector<std::vector<std::int64_t>> seen(2);
         for (std::int64_t step = 0; step < schedule.total_steps(); ++step) {
@@ -82,9 +83,8 @@ TEST(StepSchedule, EveryPackOncePerEpochInEveryLayout) {
               from_micro_batches.insert(from_micro_batches.end(), part.begin(), part.end());
             }
             EXPECT_EQ(from_micro_batches, mine);
-            EXPECT_LE(static_cast<std::int64_t>(mine.size()), schedule.most_rank_packs());
-            most =
-                std::max(most, (static_cast<std::int64_t>(mine.size()) + micro_bs - 1) / micro_bs);
+            EXPECT_LE(std::ssize(mine), ceil_div(std::ssize(plan.packs), dp));
+            most = std::max(most, ceil_div(std::int64_t{std::ssize(mine)}, micro_bs));
             dealt.insert(dealt.end(), mine.begin(), mine.end());
           }
           EXPECT_EQ(plan.micro_batches, most);

@@ -6,6 +6,8 @@
 #include "comm/mpi_runtime.h"
 #include "data/batch_test_support.h"
 #include "data/dataset/prepare_dataset.h"
+#include "data/dataset/dataset.h"
+#include "data/dataset_test_support.h"
 #include "data/packed_test_support.h"
 
 namespace longhaul {
@@ -110,16 +112,12 @@ TEST_F(PackedDataset, EveryRowIsThatOfThePlainFiles) {
   EXPECT_EQ(packed.counts().kept, plain.counts().kept);
   EXPECT_TRUE(std::ranges::equal(packed.training(), plain.training()));
   EXPECT_TRUE(std::ranges::equal(packed.validation(), plain.validation()));
-  EncodedSample expected;
-  EncodedSample sample;
   for (std::int64_t i = 0; i < plain.size(); ++i) {
     ASSERT_EQ(packed.id(i), plain.id(i));
     ASSERT_EQ(packed.source(i).line, plain.source(i).line);
     ASSERT_EQ(fs::path(packed.source(i).file).parent_path().filename(), "packed");
     if (plain.length(i) == 0) continue;
-    plain.load(i, expected);
-    packed.load(i, sample);
-    ASSERT_EQ(sample.tokens, expected.tokens);
+    ASSERT_EQ(test::load_sample(packed, i).tokens, test::load_sample(plain, i).tokens);
   }
   EXPECT_EQ(cache_folder("packed").size(), 1U);  // no text is left
 }

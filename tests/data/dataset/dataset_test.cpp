@@ -12,6 +12,7 @@
 #include "data/batch_test_support.h"
 #include "data/dataset/prepare_dataset.h"
 #include "data/dataset/streamed_report.h"
+#include "data/dataset_test_support.h"
 #include "data/json/json_parse.h"
 #include "data/json/json_print.h"
 
@@ -125,8 +126,7 @@ TEST_F(DatasetTest, EveryRowIsAccountedFor) {
   EXPECT_TRUE(dataset.validation().empty());
   EXPECT_EQ(dataset.length(61), 0);  // b-2
 
-  EncodedSample sample;
-  dataset.load(60, sample);
+  const EncodedSample sample = test::load_sample(dataset, 60);
   EXPECT_EQ(dataset.id(60), "b-1");
   EXPECT_EQ(dataset.source(60).file, (folder_ / "b.jsonl").string());
   EXPECT_EQ(dataset.source(60).line, 1);
@@ -203,9 +203,7 @@ TEST_F(DatasetTest, OtherDataOrAnotherEncoderIsTokenizedAnew) {
   coordinator_->barrier();
   const Dataset changed = prepare_dataset(*coordinator_, options(), counting_encoder(rows), *log_);
   EXPECT_GT(coordinator_->sum(rows), 0);
-  EncodedSample sample;
-  changed.load(60, sample);
-  EXPECT_EQ(sample.tokens[2], 'j');
+  EXPECT_EQ(test::load_sample(changed, 60).tokens[2], 'j');
 }
 
 TEST_F(DatasetTest, ADamagedCacheIsRebuilt) {
@@ -249,10 +247,9 @@ TEST_F(DatasetTest, PacksAndTheirDocuments) {
   DocumentBuffer buffer;
   dataset.load_packs(packs, numbers, buffer);
   std::size_t next = 0;
-  EncodedSample sample;
   for (const std::int64_t number : numbers) {
     for (const std::int64_t member : packs[static_cast<std::size_t>(number)].samples) {
-      dataset.load(member, sample);
+      const EncodedSample sample = test::load_sample(dataset, member);
       const Document& document = buffer.documents.at(next++);
       EXPECT_EQ(std::vector(document.tokens, document.tokens + document.length), sample.tokens);
       EXPECT_EQ(std::vector(document.weights, document.weights + document.length), sample.weights);
@@ -270,8 +267,7 @@ TEST_F(DatasetTest, CutSamples) {
   const Dataset left = prepare(cutting);
   EXPECT_EQ(left.counts().kept, 62);
   EXPECT_EQ(left.counts().cut, 1);
-  EncodedSample sample;
-  left.load(61, sample);
+  EncodedSample sample = test::load_sample(left, 61);
   EXPECT_EQ(sample.tokens, std::vector<std::int32_t>(100, 'z'));
   EXPECT_EQ(sample.weights[0], 0.0F);
   EXPECT_EQ(sample.weights[1], 1.0F);
@@ -285,7 +281,7 @@ TEST_F(DatasetTest, CutSamples) {
 
   cutting.truncation = TruncationStrategy::keep_begin;
   const Dataset right = prepare(cutting);
-  right.load(61, sample);
+  sample = test::load_sample(right, 61);
   EXPECT_EQ(sample.tokens.size(), 100U);
   EXPECT_EQ(sample.tokens[0], 'l');
   const auto rows = right.unkept_rows();
@@ -471,9 +467,8 @@ TEST_F(DatasetTest, TheReportAddsUp) {
   for (const bool validation : {false, true}) {
     const UsedSamples& used = validation ? report.validation : report.training;
     UsedSamples expected;
-    EncodedSample sample;
     for (const std::int64_t number : validation ? dataset.validation() : dataset.training()) {
-      dataset.load(number, sample);
+      const EncodedSample sample = test::load_sample(dataset, number);
       ++expected.samples;
       expected.tokens += static_cast<std::int64_t>(sample.tokens.size());
       expected.trained_tokens += sample.trained_tokens();
