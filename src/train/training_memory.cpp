@@ -36,7 +36,7 @@ MemoryPlan TrainingMemory::plan(const DeviceModel& device, const ProcessGrid& gr
   PlanningRuntime planning(device, grid);
   Arena measuring;
   const Parts parts(planning.runtime(), config, table, adamw, demand, measuring);
-  return {measuring.peak(), measuring.sections()};
+  return {measuring.peak(), measuring.sections(), demand};
 }
 
 TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
