@@ -22,8 +22,9 @@ struct RunMemory {
                                 std::int64_t micro_bs, const Recomputation& recomputation) const;
 };
 
-/// The choice that `run` has on these ranks: one pack a micro-batch and any recomputation, unless
-/// the caller changes that. Its plans of this layout are collective. Collective.
+/// What `run` may choose from on these ranks: one pack a micro-batch and any recomputation, unless
+/// the caller changes that. Collective, and so is the request's plan(). The runtime and the run's
+/// configuration must outlive the request.
 PlanRequest plan_request(Runtime& runtime, const RunMemory& run, int ranks_per_gpu);
 
 }  // namespace longhaul
