@@ -11,6 +11,8 @@
 #include "metrics/humanize.h"
 #include "train/memory_choice.h"
 #include "train/model_state.h"
+#include "train/outcome_metrics.h"
+#include "train/run_memory.h"
 #include "train/step_runner.h"
 
 namespace longhaul::bench {
@@ -37,11 +39,11 @@ class StepBench {
                  runtime.grid) {}
 
   void run() {
-    runtime_.coordinator.run_collectively([&] { choose_memory_mode(); });
+    runtime_.coordinator.run_collectively([&] { choose_memory(); });
     describe();
     const Stopwatch watch;
     runtime_.coordinator.run_collectively([&] {
-      memory_ = std::make_unique<TrainingMemory>(runtime_, config_, table_, adamw_, demand_);
+      memory_ = std::make_unique<TrainingMemory>(runtime_, config_, table_, adamw_, plan_.shape);
     });
     load();
     report_.add_result("setup_seconds", watch.seconds());
@@ -71,34 +73,27 @@ class StepBench {
   }
 
  private:
-  void choose_memory_mode() {
-    demand_.max_tokens = batches_.stream_tokens();
-    demand_.max_position =
+  void choose_memory() {
+    // The padding is a document too.
+    const std::int64_t longest =
         std::max(*std::max_element(options_.lengths.begin(), options_.lengths.end()),
-                 padded_stream_tokens(0, runtime_.grid.layout()));  // the padding is a document too
-    const std::size_t usable = usable_memory(runtime_, options_.ranks_per_gpu);
-    PlanRequest question;
-    question.recompute = options_.recompute;
-    question.layers = config_.num_layers;
-    question.free_bytes = usable;
-    question.plan = [&](std::int64_t /*micro_bs*/, const Recomputation& recomputation) {
-      demand_.recomputation = recomputation;
-      plan_ = TrainingMemory::plan(runtime_.device.model(), runtime_.grid, config_, table_, adamw_,
-                                   demand_);
-      plan_.bytes = static_cast<std::size_t>(
-          runtime_.coordinator.max(static_cast<std::int64_t>(plan_.bytes)));
-      return plan_;
+                 padded_stream_tokens(0, runtime_.grid.layout()));
+    const auto max_tokens = [&](std::int64_t /*micro_bs*/, const ParallelLayout& layout) {
+      return batches_.stream_tokens(layout);
     };
-    if (const auto choice = cheapest_fit(question)) {
-      demand_.recomputation = choice->recomputation;
-      plan_ = choice->plan;
+    PlanRequest request =
+        plan_request(runtime_, {config_, adamw_, longest, max_tokens}, options_.ranks_per_gpu);
+    request.recompute = options_.recompute;
+    if (auto choice = cheapest_fit(request)) {
+      plan_ = std::move(choice->plan);
       return;
     }
+    const MemoryPlan least = least_plan(request);
     user_error(
         "the step does not fit: a rank needs {} with recomputation {}, but only {} are free. "
         "Planned:\n{}\nUse fewer --tokens or --layers, more recomputation, or more ranks",
-        human(static_cast<double>(plan_.bytes)), name_of(demand_.recomputation.mode),
-        human(static_cast<double>(usable)), longhaul::describe(plan_));
+        human(static_cast<double>(least.bytes)), name_of(least.shape.recomputation.mode),
+        human(static_cast<double>(request.free_bytes)), longhaul::describe(least));
   }
 
   void describe() {
@@ -106,12 +101,12 @@ class StepBench {
     report_.say(fmt::format("{}; {} micro-batch{} a rank, {} (padded to {}), recomputation {}",
                             runtime_.grid.layout().describe(), options_.micro_batches,
                             options_.micro_batches == 1 ? "" : "es",
-                            describe_lengths(options_.lengths), grouped(demand_.max_tokens),
+                            describe_lengths(options_.lengths), grouped(plan_.shape.max_tokens),
                             recomputation()));
   }
 
   [[nodiscard]] std::string recomputation() const {
-    return longhaul::describe(demand_.recomputation, config_.num_layers);
+    return longhaul::describe(plan_.shape.recomputation, config_.num_layers);
   }
 
   void load() {
@@ -132,16 +127,10 @@ class StepBench {
         options_.micro_batches,
         [&](std::int64_t index) -> const MicroBatch& { return batches_.build(index); },
         options_.learning_rate, updates_ + 1);
-    StepMetrics metrics;
-    metrics.step_seconds = watch.seconds();
-    metrics.skipped = outcome.end != StepEnd::updated;
+    const double seconds = watch.seconds();
+    StepMetrics metrics = outcome_metrics(outcome, config_, runtime_);
+    metrics.step_seconds = seconds;
     if (!metrics.skipped) ++updates_;
-    metrics.loss = outcome.totals.loss();
-    metrics.tokens = outcome.totals.tokens;
-    metrics.devices = runtime_.grid.world();
-    metrics.seconds = outcome.seconds;
-    metrics.model_flops = step_flops(config_, outcome.totals);
-    metrics.peak_flops = runtime_.device.peak_flops() * runtime_.grid.world();
     metrics.memory_bytes =
         runtime_.coordinator.max(static_cast<std::int64_t>(runtime_.device.memory_used()));
     head_rows_ = outcome.totals.loss_rows;
@@ -151,7 +140,7 @@ class StepBench {
                      metrics.tokens_per_second(), metrics.tokens_per_second_per_device(),
                      metrics.model_tflops(), scaled(mfu, 100.0), s.data * 1e3, s.forward * 1e3,
                      s.backward * 1e3, s.communication * 1e3, s.optimizer * 1e3,
-                     metrics.memory_bytes, metrics.loss, outcome.grad_norm, !metrics.skipped});
+                     metrics.memory_bytes, metrics.loss, metrics.grad_norm, !metrics.skipped});
     return metrics;
   }
 
@@ -211,7 +200,6 @@ class StepBench {
   Report& report_;
   const AdamWOptions adamw_;
   SyntheticBatches batches_;
-  MemoryShape demand_;
   MemoryPlan plan_;
   std::unique_ptr<TrainingMemory> memory_;
   std::int64_t updates_ = 0;

@@ -53,8 +53,8 @@ SyntheticBatches::SyntheticBatches(std::vector<std::int64_t> lengths, std::int64
   }
 }
 
-std::int64_t SyntheticBatches::stream_tokens() const {
-  return padded_stream_tokens(tokens_, grid_.layout());
+std::int64_t SyntheticBatches::stream_tokens(const ParallelLayout& layout) const {
+  return padded_stream_tokens(tokens_, layout);
 }
 
 const MicroBatch& SyntheticBatches::build(std::int64_t index) {
@@ -64,7 +64,8 @@ const MicroBatch& SyntheticBatches::build(std::int64_t index) {
     documents_.push_back({ids_.data() + index * tokens_ + begin, weights_.data() + begin, length});
     begin += length;
   }
-  fill_micro_batch(documents_, grid_.layout(), grid_.cp_rank(), stream_tokens(), batch_);
+  fill_micro_batch(documents_, grid_.layout(), grid_.cp_rank(), stream_tokens(grid_.layout()),
+                   batch_);
   return batch_;
 }
 

@@ -28,8 +28,8 @@ class SyntheticBatches {
   SyntheticBatches(std::vector<std::int64_t> lengths, std::int64_t micro_batches, double loss_share,
                    std::int64_t vocabulary, const ProcessGrid& grid);
 
-  /// Of the longest stream, padding included.
-  [[nodiscard]] std::int64_t stream_tokens() const;
+  /// Of a micro-batch's stream, padded as the layout needs it.
+  [[nodiscard]] std::int64_t stream_tokens(const ParallelLayout& layout) const;
   /// This rank's micro-batch number `index` of a step; good until the next call.
   const MicroBatch& build(std::int64_t index);
 

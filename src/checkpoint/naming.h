@@ -11,14 +11,14 @@ namespace longhaul {
 /// "model/layers/0/self_attn/q_proj/weight".
 std::string checkpoint_path(std::string_view hf_name);
 
-/// Where optimizer state of a weight lies: kind is "master", "exp_avg" or "exp_avg_sq";
+/// Where optimizer state of a weight lies; kind is the optimizer's name for it:
 /// ("exp_avg", "lm_head.weight") -> "optimizer/exp_avg/lm_head/weight".
 std::string optimizer_path(std::string_view kind, std::string_view hf_name);
 
 /// A path taken apart again.
 struct TensorName {
   std::string hf_name;
-  std::string optimizer_kind;  // "master", "exp_avg", "exp_avg_sq"; empty: a weight
+  std::string optimizer_kind;  // "master", "exp_avg", ...; empty: a weight
 };
 TensorName tensor_name(std::string_view path);
 

@@ -5,19 +5,19 @@
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "core/humanize.h"
+#include "train/optimizer_state.h"
 
 namespace longhaul::preflight {
 namespace {
 
-constexpr std::int64_t kStateBytes = 3 * 4;  // master weight and two moments, fp32
-constexpr std::int64_t kFew = 3;             // checkpoints; room for fewer is worth a warning
+constexpr std::int64_t kFew = 3;  // checkpoints; room for fewer is worth a warning
 
 }  // namespace
 
 std::int64_t checkpoint_bytes(const std::vector<LogicalTensor>& tensors, DType weights) {
   std::int64_t elements = 0;
   for (const LogicalTensor& tensor : tensors) elements += tensor.rows * tensor.cols;
-  return elements * (static_cast<std::int64_t>(size_of(weights)) + kStateBytes);
+  return elements * (static_cast<std::int64_t>(size_of(weights)) + adamw_state_bytes());
 }
 
 std::int64_t checkpoints_to_come(std::int64_t steps, std::int64_t interval, std::int64_t done) {

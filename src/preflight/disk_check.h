@@ -13,7 +13,7 @@
 
 namespace longhaul::preflight {
 
-/// Bytes of all tensors of one checkpoint: weights, and the three arrays of the optimizer.
+/// Bytes of all tensors of one checkpoint: weights, and the optimizer's state.
 std::int64_t checkpoint_bytes(const std::vector<LogicalTensor>& tensors, DType weights);
 
 /// What a run will write.

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "core/humanize.h"
+#include "train/optimizer_state.h"
 
 namespace longhaul::preflight {
 namespace {
 
-constexpr std::int64_t kStateBytes = 3 * 4;  // master weight and two moments, fp32
-constexpr std::int64_t kGradientBytes = 4;   // fp32, of the rank's own shard
+constexpr std::int64_t kGradientBytes = 4;  // fp32, of the rank's own shard
 
 }  // namespace
 
@@ -16,7 +16,7 @@ std::int64_t model_state_bytes(const ParameterTable& table, DType weights) {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : table.parameters()) {
     bytes += parameter.size() * static_cast<std::int64_t>(size_of(weights)) +
-             parameter.shard_size() * (kStateBytes + kGradientBytes);
+             parameter.shard_size() * (adamw_state_bytes() + kGradientBytes);
   }
   return bytes;
 }
@@ -24,7 +24,8 @@ std::int64_t model_state_bytes(const ParameterTable& table, DType weights) {
 std::int64_t snapshot_bytes(const ParameterTable& table, DType weights) {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : table.parameters()) {
-    bytes += parameter.shard_size() * (static_cast<std::int64_t>(size_of(weights)) + kStateBytes);
+    bytes += parameter.shard_size() *
+             (static_cast<std::int64_t>(size_of(weights)) + adamw_state_bytes());
   }
   return bytes;
 }

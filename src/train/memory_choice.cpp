@@ -75,12 +75,14 @@ std::vector<Recompute> modes_of(const PlanRequest& question) {
 void keep_what_fits(const PlanRequest& question, PlanChoice& choice) {
   const auto usable =
       static_cast<std::size_t>(static_cast<double>(question.free_bytes) * kShareForKeptLayers);
+  const Recompute mode = choice.recomputation().mode;
+  std::int64_t fits = 0;
   std::int64_t beyond = question.layers;  // with all of them it would be Recompute::none
-  while (beyond - choice.recomputation.kept_layers > 1) {
-    const std::int64_t kept = (choice.recomputation.kept_layers + beyond) / 2;
-    MemoryPlan plan = question.plan(choice.micro_bs, {choice.recomputation.mode, kept});
+  while (beyond - fits > 1) {
+    const std::int64_t kept = (fits + beyond) / 2;
+    MemoryPlan plan = question.plan(choice.micro_bs, {mode, kept});
     if (plan.bytes <= usable) {
-      choice.recomputation.kept_layers = kept;
+      fits = kept;
       choice.plan = std::move(plan);
     } else {
       beyond = kept;
@@ -116,7 +118,7 @@ std::optional<PlanChoice> cheapest_fit(const PlanRequest& question) {
     for (std::int64_t size = question.micro_bs; size >= 1; size /= 2) {
       MemoryPlan plan = question.plan(size, {mode});
       if (plan.bytes > question.free_bytes) continue;
-      PlanChoice choice{size, {mode}, std::move(plan), ""};
+      PlanChoice choice{size, std::move(plan), ""};
       if (size != question.micro_bs) {
         choice.note = fmt::format(
             "--micro_bs {} does not fit into {} of free memory a rank: using {} (the numbers do "
@@ -130,15 +132,18 @@ std::optional<PlanChoice> cheapest_fit(const PlanRequest& question) {
   return std::nullopt;
 }
 
+MemoryPlan least_plan(const PlanRequest& question) {
+  return question.plan(1, {modes_of(question).back()});
+}
+
 PlanChoice choose_memory(const PlanRequest& question) {
   if (auto choice = cheapest_fit(question)) return *std::move(choice);
-  const Recompute mode = modes_of(question).back();
-  const MemoryPlan least = question.plan(1, {mode});
+  const MemoryPlan least = least_plan(question);
   user_error(
       "the run does not fit: a rank needs at least {} (one pack a micro-batch, recomputation {}), "
       "but only {} are free. Planned:\n{}\nWhat would fit: {}",
-      human(least.bytes), name_of(mode), human(question.free_bytes), describe(least),
-      nearest_fit(question));
+      human(least.bytes), name_of(least.shape.recomputation.mode), human(question.free_bytes),
+      describe(least), nearest_fit(question));
 }
 
 }  // namespace longhaul

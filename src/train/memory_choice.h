@@ -13,9 +13,10 @@ namespace longhaul {
 /// The micro-batch size and recomputation that fit the memory.
 struct PlanChoice {
   std::int64_t micro_bs = 1;
-  Recomputation recomputation;
   MemoryPlan plan;   // of the rank that needs most
   std::string note;  // what was changed from what was asked, and why; empty when nothing
+
+  [[nodiscard]] const Recomputation& recomputation() const { return plan.shape.recomputation; }
 };
 
 /// What a run may choose from.
@@ -41,7 +42,11 @@ std::size_t usable_memory(Runtime& runtime, int ranks_per_gpu);
 /// nothing again. Nothing when one pack a micro-batch does not fit.
 std::optional<PlanChoice> cheapest_fit(const PlanRequest& question);
 
-/// The same; throws UserError with the plan and the nearest change that fits when nothing does.
+/// The plan that needs least of what the request allows: when it does not fit, nothing does.
+MemoryPlan least_plan(const PlanRequest& question);
+
+/// The cheapest that fits; throws UserError with the plan and the nearest change that fits when
+/// nothing does.
 PlanChoice choose_memory(const PlanRequest& question);
 
 /// The plan as lines of "12.3 GiB  weights", largest first, and the sum.

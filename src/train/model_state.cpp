@@ -8,26 +8,25 @@
 namespace longhaul {
 namespace {
 
-constexpr DType kStateType = DType::f32;
-
-/// Fills one kind of state (master, exp_avg, ...) of every parameter through read(tensor, slice,
-/// out), which gives a slice as contiguous fp32 rows.
+/// Fills a state tensor of every parameter through read(tensor, slice, out), which gives a
+/// slice as contiguous rows of the state's dtype.
 template <typename Read>
-void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
-                 float* device_shards, Read read) {
-  std::vector<float> host;
+void fill_shards(Runtime& runtime, const ParameterTable& table, const StateTensor& state,
+                 Read read) {
+  Device& device = runtime.device;
+  std::vector<std::byte> host;
   for (std::size_t i = 0; i < table.parameters().size(); ++i) {
     const Parameter& parameter = table.parameters()[i];
     runtime.coordinator.progress().beat();
+    const MatrixView shard = state.view(static_cast<int>(i));
     // Padding rows, of the shard and of the vocabulary, stay zero.
-    host.assign(static_cast<std::size_t>(parameter.shard_size()), 0.0F);
+    host.assign(shard.bytes(), std::byte{0});
+    const MatrixView rows(host.data(), shard.dtype, shard.rows, shard.cols);
     for (const ParameterPiece& piece : table.shard_pieces(parameter, /*every_replica=*/true)) {
       read(table.tensors()[static_cast<std::size_t>(piece.tensor)], piece.slice,
-           host.data() + piece.parameter_row * parameter.cols);
+           rows.row_range(piece.parameter_row, piece.slice.rows).data);
     }
-    Device& device = runtime.device;
-    device.copy_to_device(device_shards + layout.offset(static_cast<int>(i)), host.data(),
-                          host.size() * sizeof(float), device.compute_stream());
+    device.copy_to_device(shard.data, host.data(), host.size(), device.compute_stream());
     device.synchronize(device.compute_stream());  // `host` is used again
   }
 }
@@ -37,9 +36,9 @@ void fill_shards(Runtime& runtime, const ParameterTable& table, const ShardLayou
 void load_weights(Runtime& runtime, const ParameterTable& table, const WeightSource& source,
                   TrainingMemory& memory) {
   runtime.coordinator.run_collectively([&] {
-    fill_shards(runtime, table, memory.layout(), memory.optimizer().master(),
-                [&](const LogicalTensor& tensor, const TensorSlice& slice, float* out) {
-                  source.read(tensor, slice, out);
+    fill_shards(runtime, table, memory.optimizer().master(),
+                [&](const LogicalTensor& tensor, const TensorSlice& slice, void* out) {
+                  source.read(tensor, slice, static_cast<float*>(out));
                 });
   });
   memory.optimizer().round_weights();
@@ -48,10 +47,10 @@ void load_weights(Runtime& runtime, const ParameterTable& table, const WeightSou
 
 void load_training_state(Runtime& runtime, const ParameterTable& table,
                          const CheckpointReader& reader, TrainingMemory& memory) {
-  const auto fill = [&](const char* kind, float* shards) {
-    fill_shards(runtime, table, memory.layout(), shards,
-                [&](const LogicalTensor& tensor, const TensorSlice& slice, float* out) {
-                  const std::string path = optimizer_path(kind, tensor.name);
+  const auto fill = [&](const StateTensor& state) {
+    fill_shards(runtime, table, state,
+                [&](const LogicalTensor& tensor, const TensorSlice& slice, void* out) {
+                  const std::string path = optimizer_path(state.name(), tensor.name);
                   if (reader.find(path) == nullptr) {
                     user_error(
                         "{}: holds no optimizer state ({} is missing), so a run cannot be resumed "
@@ -62,9 +61,7 @@ void load_training_state(Runtime& runtime, const ParameterTable& table,
                 });
   };
   runtime.coordinator.run_collectively([&] {
-    fill("master", memory.optimizer().master());
-    fill("exp_avg", memory.optimizer().exp_avg());
-    fill("exp_avg_sq", memory.optimizer().exp_avg_sq());
+    for (const StateTensor& state : memory.optimizer().state()) fill(state);
   });
   memory.optimizer().round_weights();
   memory.weights().gather();
@@ -73,35 +70,26 @@ void load_training_state(Runtime& runtime, const ParameterTable& table,
 StateSnapshot::StateSnapshot(Runtime& runtime, const ParameterTable& table, TrainingMemory& memory)
     : runtime_(runtime) {
   for (std::size_t i = 0; i < table.parameters().size(); ++i) {
-    const Parameter& parameter = table.parameters()[i];
-    const std::int64_t offset = memory.layout().offset(static_cast<int>(i));
-    for (const ParameterPiece& piece : table.shard_pieces(parameter, /*every_replica=*/false)) {
+    const int parameter = static_cast<int>(i);
+    for (const ParameterPiece& piece :
+         table.shard_pieces(table.parameters()[i], /*every_replica=*/false)) {
       const LogicalTensor& tensor = table.tensors()[static_cast<std::size_t>(piece.tensor)];
-      const std::int64_t cols = parameter.cols;
-      add(checkpoint_path(tensor.name), runtime.device.compute_dtype(), tensor, piece,
-          memory.weights().shard(static_cast<int>(i)).data, cols);
-      ShardedAdamW& optimizer = memory.optimizer();
-      add(optimizer_path("master", tensor.name), kStateType, tensor, piece,
-          optimizer.master() + offset, cols);
-      add(optimizer_path("exp_avg", tensor.name), kStateType, tensor, piece,
-          optimizer.exp_avg() + offset, cols);
-      add(optimizer_path("exp_avg_sq", tensor.name), kStateType, tensor, piece,
-          optimizer.exp_avg_sq() + offset, cols);
+      add(checkpoint_path(tensor.name), tensor, piece, memory.weights().shard(parameter));
+      for (const StateTensor& state : memory.optimizer().state()) {
+        add(optimizer_path(state.name(), tensor.name), tensor, piece, state.view(parameter));
+      }
     }
   }
 }
 
-void StateSnapshot::add(const std::string& path, DType dtype, const LogicalTensor& tensor,
-                        const ParameterPiece& piece, const void* shard, std::int64_t cols) {
-  const auto row_bytes = static_cast<std::size_t>(cols) * size_of(dtype);
-  const std::size_t bytes = static_cast<std::size_t>(piece.slice.rows) * row_bytes;
-  const auto* device = static_cast<const std::byte*>(shard) +
-                       static_cast<std::size_t>(piece.parameter_row) * row_bytes;
-  sources_.push_back({device, bytes, bytes_});
-  bytes_ += bytes;
+void StateSnapshot::add(const std::string& path, const LogicalTensor& tensor,
+                        const ParameterPiece& piece, const MatrixView& shard) {
+  const MatrixView rows = shard.row_range(piece.parameter_row, piece.slice.rows);
+  sources_.push_back({rows.data, rows.bytes(), bytes_});
+  bytes_ += rows.bytes();
   TensorSlab slab;
   slab.path = path;
-  slab.dtype = dtype;
+  slab.dtype = shard.dtype;
   slab.shape = tensor.shape();
   slab.slice = piece.slice;
   slab.row_stride = piece.slice.cols;

@@ -38,8 +38,9 @@ class StateSnapshot {
     std::size_t bytes;
     std::size_t offset;  // into host_
   };
-  void add(const std::string& path, DType dtype, const LogicalTensor& tensor,
-           const ParameterPiece& piece, const void* shard, std::int64_t cols);
+  /// A piece of `tensor`, which lies in `shard`, a parameter's.
+  void add(const std::string& path, const LogicalTensor& tensor, const ParameterPiece& piece,
+           const MatrixView& shard);
 
   Runtime& runtime_;
   std::vector<Source> sources_;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <tuple>
 
 namespace longhaul {
 
@@ -12,10 +13,19 @@ ShardedAdamW::ShardedAdamW(Runtime& runtime, const ParameterTable& table, const 
       layout_(layout),
       weights_(weights),
       options_(options),
-      master_(arena.allocate_array<float>(layout.size(), "master weights")),
-      exp_avg_(arena.allocate_array<float>(layout.size(), "AdamW first moments")),
-      exp_avg_sq_(arena.allocate_array<float>(layout.size(), "AdamW second moments")),
+      state_(std::apply(
+          [&](const auto&... each) {
+            return std::array{StateTensor(each, table, layout, arena)...};
+          },
+          kAdamWState)),
       sum_(arena.allocate_array<double>(1, "gradient norm")) {}
+
+void ShardedAdamW::initialize() {
+  Device& device = runtime_.device;
+  for (const StateTensor& state : state_) {
+    device.fill_zero(state.all().data, state.all().bytes(), device.compute_stream());
+  }
+}
 
 double ShardedAdamW::gradient_norm(const float* gradient_shards) {
   Device& device = runtime_.device;
@@ -46,14 +56,15 @@ void ShardedAdamW::update(const float* gradient_shards, std::int64_t update, dou
   step.epsilon = static_cast<float>(options_.epsilon);
   step.bias1 = 1.0 - std::pow(options_.beta1, static_cast<double>(update));
   step.bias2 = 1.0 - std::pow(options_.beta2, static_cast<double>(update));
-  for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
-    const Parameter& parameter = table_.parameters()[i];
-    const std::int64_t offset = layout_.offset(static_cast<int>(i));
-    step.master = master_ + offset;
-    step.exp_avg = exp_avg_ + offset;
-    step.exp_avg_sq = exp_avg_sq_ + offset;
-    step.grad = gradient_shards + offset;
-    step.weight = weights_.shard(static_cast<int>(i)).data;
+  const auto& [master, exp_avg, exp_avg_sq] = state_;
+  for (std::size_t index = 0; index < table_.parameters().size(); ++index) {
+    const Parameter& parameter = table_.parameters()[index];
+    const int i = static_cast<int>(index);
+    step.master = master.view(i).as<float>();
+    step.exp_avg = exp_avg.view(i).as<float>();
+    step.exp_avg_sq = exp_avg_sq.view(i).as<float>();
+    step.grad = gradient_shards + layout_.offset(i);
+    step.weight = weights_.shard(i).data;
     step.count = parameter.shard_size();
     step.weight_decay = parameter.weight_decay ? static_cast<float>(options_.weight_decay) : 0.0F;
     runtime_.ops().adamw(step);
@@ -62,10 +73,8 @@ void ShardedAdamW::update(const float* gradient_shards, std::int64_t update, dou
 
 void ShardedAdamW::round_weights() {
   for (std::size_t i = 0; i < table_.parameters().size(); ++i) {
-    const MatrixView shard = weights_.shard(static_cast<int>(i));
-    runtime_.ops().convert(ConstMatrixView(master_ + layout_.offset(static_cast<int>(i)),
-                                           DType::f32, shard.rows, shard.cols),
-                           shard);
+    const int parameter = static_cast<int>(i);
+    runtime_.ops().convert(master().view(parameter), weights_.shard(parameter));
   }
 }
 

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <array>
+#include <span>
+
 #include "core/arena.h"
 #include "model/weights.h"
 #include "runtime/runtime.h"
+#include "train/optimizer_state.h"
 #include "train/shard_layout.h"
 
 namespace longhaul {
@@ -14,12 +18,16 @@ struct AdamWOptions {
   double weight_decay = 0.1;  // on matrices; never on norms and biases
 };
 
-/// AdamW whose fp32 state is split by rows over the dp_cp group: each rank updates its shard of
+/// AdamW whose state is split by rows over the dp_cp group: each rank updates its shard of
 /// every parameter and writes the rounded weights; Weights::gather() then completes them.
 class ShardedAdamW {
  public:
   ShardedAdamW(Runtime& runtime, const ParameterTable& table, const ShardLayout& layout,
                Weights& weights, const AdamWOptions& options, Arena& arena);
+
+  /// Clears the state. Padding rows of shards take part in norms and updates, and nothing else
+  /// writes them.
+  void initialize();
 
   /// L2 norm of the whole model's gradient. Collective over all ranks; the same value everywhere.
   /// Not finite when any gradient is not.
@@ -32,10 +40,9 @@ class ShardedAdamW {
   /// Writes the weights' shards from the master weights (after loading).
   void round_weights();
 
-  // This rank's state, laid out by ShardLayout, device memory.
-  [[nodiscard]] float* master() const { return master_; }
-  [[nodiscard]] float* exp_avg() const { return exp_avg_; }
-  [[nodiscard]] float* exp_avg_sq() const { return exp_avg_sq_; }
+  /// This rank's state, as kAdamWState lists it.
+  [[nodiscard]] std::span<const StateTensor> state() const { return state_; }
+  [[nodiscard]] const StateTensor& master() const { return state_.front(); }
 
  private:
   Runtime& runtime_;
@@ -43,9 +50,7 @@ class ShardedAdamW {
   const ShardLayout& layout_;
   Weights& weights_;
   AdamWOptions options_;
-  float* master_;
-  float* exp_avg_;
-  float* exp_avg_sq_;
+  std::array<StateTensor, kAdamWState.size()> state_;
   double* sum_;  // device
   PinnedBuffer sum_on_host_;
 };

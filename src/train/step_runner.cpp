@@ -3,27 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "metrics/model_flops.h"
-
 namespace longhaul {
 namespace {
 
 constexpr double kClipEpsilon = 1e-6;  // as Megatron and PyTorch do
 
 }  // namespace
-
-double step_flops(const ModelConfig& config, const BatchTotals& totals) {
-  ModelFlopsInput input;
-  input.layer_matmul_parameters = config.layer_matmul_parameters();
-  input.head_parameters = config.head_parameters();
-  input.layers = config.num_layers;
-  input.query_heads = config.num_heads;
-  input.head_dim = config.head_dim;
-  input.tokens = totals.tokens;
-  input.head_rows = totals.loss_rows;
-  input.sum_of_squared_lengths = totals.sum_squared_lengths;
-  return training_flops(input);
-}
 
 StepRunner::StepRunner(Runtime& runtime, TrainingMemory& memory, double clip_grad)
     : runtime_(runtime), memory_(memory), clip_grad_(clip_grad), timer_(runtime) {}

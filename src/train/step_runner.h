@@ -28,9 +28,6 @@ struct BatchTotals {
   [[nodiscard]] double loss() const { return weight > 0 ? weighted_nll / weight : 0.0; }
 };
 
-/// Operations that the model needs for a step, on all ranks together: see metrics/model_flops.h.
-double step_flops(const ModelConfig& config, const BatchTotals& totals);
-
 enum class StepEnd : std::uint8_t {
   updated,
   not_finite,  // the loss or the gradient norm: the weights were left as they were

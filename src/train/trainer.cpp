@@ -6,6 +6,8 @@
 #include "core/stopwatch.h"
 #include "core/version.h"
 #include "data/batches/run_plan.h"
+#include "train/outcome_metrics.h"
+#include "train/run_memory.h"
 
 namespace longhaul {
 namespace {
@@ -23,19 +25,14 @@ std::int64_t largest_signal(const std::vector<RankStep>& ranks) {
 
 Trainer::Trainer(Runtime& runtime, const TrainOptions& options, const ModelConfig& config,
                  const ParameterTable& table, const Dataset& dataset)
-    : runtime_(runtime),
-      options_(options),
-      config_(config),
-      table_(table),
-      dataset_(dataset),
-      micro_bs_(options.micro_bs) {
+    : runtime_(runtime), options_(options), config_(config), table_(table), dataset_(dataset) {
   packs_ = dataset.training_packs();
   validation_packs_ = dataset.validation_packs();
-  choose_memory_demand();
+  choose_memory();
 
   ScheduleOptions schedule = training_schedule(options.run_plan(runtime.grid.layout()),
                                                parse_packing(options.packing), options.seed);
-  schedule.micro_bs = micro_bs_;
+  schedule.micro_bs = memory_choice_.micro_bs;
   schedule_ = std::make_unique<StepSchedule>(packs_, schedule);
   if (!validation_packs_.empty()) {
     schedule.order = EpochOrder::as_given;
@@ -58,59 +55,29 @@ LearningRateSchedule Trainer::make_learning_rate() const {
   return rate;
 }
 
-std::optional<std::size_t> Trainer::plan_in_layout(const ParallelLayout& layout,
-                                                   const MemoryShape& demand) const {
-  try {
-    const ProcessGrid grid(layout, 0);
-    const ParameterTable table(config_, grid);
-    return TrainingMemory::plan(runtime_.device.model(), grid, config_, table, options_.adamw(),
-                                demand)
-        .bytes;
-  } catch (const UserError&) {
-    return std::nullopt;  // heads or columns that this TP does not divide
-  }
-}
-
-void Trainer::choose_memory_demand() {
-  const ParallelLayout& layout = runtime_.grid.layout();
-  std::int64_t longest = padded_stream_tokens(0, layout);  // the padding is a document too
+void Trainer::choose_memory() {
+  // The padding is a document too.
+  std::int64_t longest = padded_stream_tokens(0, runtime_.grid.layout());
   for (const auto samples : {dataset_.training(), dataset_.validation()}) {
     for (const std::int64_t sample : samples) longest = std::max(longest, dataset_.length(sample));
   }
-  const auto demand_of = [&](const ParallelLayout& of, std::int64_t micro_bs,
-                             const Recomputation& recomputation) {
-    const std::int64_t tokens = std::max(largest_micro_batch(packs_, micro_bs),
-                                         largest_micro_batch(validation_packs_, micro_bs));
-    return MemoryShape{padded_stream_tokens(tokens, of), longest, recomputation};
+  const auto max_tokens = [&](std::int64_t micro_bs, const ParallelLayout& layout) {
+    return padded_stream_tokens(std::max(largest_micro_batch(packs_, micro_bs),
+                                         largest_micro_batch(validation_packs_, micro_bs)),
+                                layout);
   };
-  PlanRequest question;
-  question.micro_bs = micro_bs_;
-  question.layers = config_.num_layers;
-  question.layout = layout;
-  question.free_bytes = usable_memory(runtime_, options_.ranks_per_gpu);
+  PlanRequest request = plan_request(runtime_, {config_, options_.adamw(), longest, max_tokens},
+                                     options_.ranks_per_gpu);
+  request.micro_bs = options_.micro_bs;
   if (options_.recompute_granularity != "auto") {
-    question.recompute = parse_recompute(options_.recompute_granularity);
+    request.recompute = parse_recompute(options_.recompute_granularity);
   }
-  question.plan = [&](std::int64_t micro_bs, const Recomputation& recomputation) {
-    MemoryPlan plan =
-        TrainingMemory::plan(runtime_.device.model(), runtime_.grid, config_, table_,
-                             options_.adamw(), demand_of(layout, micro_bs, recomputation));
-    plan.bytes =
-        static_cast<std::size_t>(runtime_.coordinator.max(static_cast<std::int64_t>(plan.bytes)));
-    return plan;
-  };
-  question.bytes_in_layout = [&](const ParallelLayout& other, Recompute mode) {
-    return plan_in_layout(other, demand_of(other, 1, {mode}));
-  };
-  memory_choice_ = choose_memory(question);
-  micro_bs_ = memory_choice_.micro_bs;
-  demand_ = demand_of(layout, micro_bs_, memory_choice_.recomputation);
+  memory_choice_ = longhaul::choose_memory(request);
   if (!memory_choice_.note.empty()) runtime_.log.info("{}", memory_choice_.note);
   if (longest > config_.max_position_embeddings && config_.max_position_embeddings > 0) {
     runtime_.log.warning(
         "the longest sample has {} tokens, the model was made for {} positions; its config.json "
-        "can "
-        "ask for YaRN (rope_scaling) to go further",
+        "can ask for YaRN (rope_scaling) to go further",
         longest, config_.max_position_embeddings);
   }
 }
@@ -121,9 +88,9 @@ RunRecord Trainer::record() const {
 }
 
 void Trainer::load(const std::optional<std::filesystem::path>& resume) {
+  const MemoryShape& shape = memory_choice_.plan.shape;
   runtime_.coordinator.run_collectively([&] {
-    memory_ =
-        std::make_unique<TrainingMemory>(runtime_, config_, table_, options_.adamw(), demand_);
+    memory_ = std::make_unique<TrainingMemory>(runtime_, config_, table_, options_.adamw(), shape);
   });
   if (resume) {
     std::optional<CheckpointReader> reader;
@@ -147,9 +114,13 @@ void Trainer::load(const std::optional<std::filesystem::path>& resume) {
     load_weights(runtime_, table_, *source, *memory_);
   }
   runner_ = std::make_unique<StepRunner>(runtime_, *memory_, options_.clip_grad);
-  batches_ = std::make_unique<PackBatches>(dataset_, packs_, runtime_.grid, demand_.max_tokens);
+  batches_ = std::make_unique<PackBatches>(dataset_, packs_, runtime_.grid, shape.max_tokens);
   validation_batches_ =
-      std::make_unique<PackBatches>(dataset_, validation_packs_, runtime_.grid, demand_.max_tokens);
+      std::make_unique<PackBatches>(dataset_, validation_packs_, runtime_.grid, shape.max_tokens);
+  start_checkpoints();
+}
+
+void Trainer::start_checkpoints() {
   snapshot_ = std::make_unique<StateSnapshot>(runtime_, table_, *memory_);
   CheckpointWriterOptions writer;
   writer.save = options_.save;
@@ -180,24 +151,15 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   state_.consumed_samples = schedule_->samples_before(step + 1);
   handle_skip(step, plan, outcome);
 
-  StepMetrics metrics;
+  StepMetrics metrics = outcome_metrics(outcome, config_, runtime_);
   metrics.step = step + 1;
   metrics.total_steps = schedule_->total_steps();
   metrics.epoch = schedule_->epochs_before(step + 1);
-  metrics.loss = outcome.totals.loss();
-  metrics.grad_norm = outcome.grad_norm;
   metrics.learning_rate = rate;
-  metrics.tokens = outcome.totals.tokens;
-  metrics.trained_tokens = outcome.totals.trained_tokens;
-  metrics.padding_tokens = outcome.totals.padding_tokens;
   metrics.samples = schedule_->samples_before(step + 1) - schedule_->samples_before(step);
   metrics.packs = static_cast<std::int64_t>(plan.packs.size());
   metrics.consumed_samples = state_.consumed_samples;
-  metrics.devices = runtime_.grid.world();
-  metrics.seconds = outcome.seconds;
   metrics.seconds.checkpoint = std::exchange(checkpoint_seconds_, 0.0);
-  metrics.model_flops = step_flops(config_, outcome.totals);
-  metrics.peak_flops = runtime_.device.peak_flops() * runtime_.grid.world();
   progress.enter_phase("step end");
   RankStep mine;
   mine.memory_bytes = static_cast<std::int64_t>(runtime_.device.memory_used());
@@ -207,6 +169,12 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   if (runtime_.device.kind() != DeviceKind::cpu) waited += outcome.seconds.communication;
   mine.compute_seconds = watch.seconds() - waited;
   ranks = exchange_steps(runtime_.coordinator, mine);
+  add_devices(metrics, ranks);
+  metrics.step_seconds = watch.seconds();
+  return metrics;
+}
+
+void Trainer::add_devices(StepMetrics& metrics, const std::vector<RankStep>& ranks) {
   for (const RankStep& rank : ranks) {
     metrics.memory_bytes = std::max(metrics.memory_bytes, rank.memory_bytes);
   }
@@ -215,10 +183,7 @@ StepMetrics Trainer::train_step(std::int64_t step, const std::function<int()>& s
   if (const auto health = runtime_.device.health()) {
     metrics.gpu = GpuSample{health->clock_mhz, health->power_w, health->temperature_c};
   }
-  if (stragglers_ != nullptr) metrics.spread = stragglers_->add(step + 1, ranks);
-  metrics.skipped = outcome.end != StepEnd::updated;
-  metrics.step_seconds = watch.seconds();
-  return metrics;
+  if (stragglers_ != nullptr) metrics.spread = stragglers_->add(metrics.step, ranks);
 }
 
 void Trainer::report(const StepMetrics& metrics) const {
@@ -322,15 +287,16 @@ void Trainer::describe(RunOverview& overview) const {
   overview.packs = static_cast<std::int64_t>(packs_.size());
   overview.max_length = options_.max_length;
   overview.global_batch = options_.global_bs;
-  overview.micro_batch = micro_bs_;
+  overview.micro_batch = memory_choice_.micro_bs;
   overview.total_steps = schedule_->total_steps();
   overview.epochs = schedule_->epochs_before(schedule_->total_steps());
   overview.resume_step = state_.step;
   overview.save_path = options_.save;
   overview.extra.emplace_back(
-      "memory", fmt::format("{} a rank, recomputation {}",
-                            human_bytes(static_cast<double>(memory_choice_.plan.bytes)),
-                            longhaul::describe(memory_choice_.recomputation, config_.num_layers)));
+      "memory",
+      fmt::format("{} a rank, recomputation {}",
+                  human_bytes(static_cast<double>(memory_choice_.plan.bytes)),
+                  longhaul::describe(memory_choice_.recomputation(), config_.num_layers)));
 }
 
 int Trainer::run(RunOverview overview, const std::function<int()>& stop_signal) {

@@ -53,14 +53,16 @@ class Trainer {
  private:
   [[nodiscard]] RunRecord record() const;
   [[nodiscard]] LearningRateSchedule make_learning_rate() const;
-  void choose_memory_demand();
-  /// What a rank would need in another layout; nothing when the model cannot be divided so.
-  [[nodiscard]] std::optional<std::size_t> plan_in_layout(const ParallelLayout& layout,
-                                                          const MemoryShape& demand) const;
+  /// Chooses the micro-batch and the recomputation, and says what there is to say of it.
+  void choose_memory();
+  /// Makes what checkpoints are written with.
+  void start_checkpoints();
   void describe(RunOverview& overview) const;
   /// One step, and what every rank tells of it.
   StepMetrics train_step(std::int64_t step, const std::function<int()>& stop_signal,
                          std::vector<RankStep>& ranks);
+  /// What the ranks and their devices say at the end of the step.
+  void add_devices(StepMetrics& metrics, const std::vector<RankStep>& ranks);
   /// A step, on rank 0.
   void report(const StepMetrics& metrics) const;
   /// A message for the user, on rank 0; it does not disturb the console's status line.
@@ -79,10 +81,8 @@ class Trainer {
 
   std::vector<Pack> packs_;
   std::vector<Pack> validation_packs_;
-  std::int64_t micro_bs_;
   std::unique_ptr<StepSchedule> schedule_;
   std::unique_ptr<StepSchedule> validation_schedule_;
-  MemoryShape demand_;
   PlanChoice memory_choice_;
   LearningRateSchedule learning_rate_;
 

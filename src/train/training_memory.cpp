@@ -36,7 +36,7 @@ MemoryPlan TrainingMemory::plan(const DeviceModel& device, const ProcessGrid& gr
   PlanningRuntime planning(device, grid);
   Arena measuring;
   const Parts parts(planning.runtime(), config, table, adamw, demand, measuring);
-  return {measuring.peak(), measuring.sections()};
+  return {measuring.peak(), measuring.sections(), demand};
 }
 
 TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
@@ -48,14 +48,8 @@ TrainingMemory::TrainingMemory(Runtime& runtime, const ModelConfig& config,
   parts_ = std::make_unique<Parts>(runtime, config, table, adamw, demand, arena);
   runtime.ops().set_workspace(parts_->workspace_shape, parts_->workspace, parts_->workspace_bytes);
   parts_->model.initialize();
-  // Padding rows of shards take part in norms and updates: they must be zero from the start.
-  const std::size_t shard_bytes = static_cast<std::size_t>(parts_->layout.size()) * sizeof(float);
-  const Stream stream = runtime.device.compute_stream();
   parts_->gradients.initialize();
-  for (float* state :
-       {parts_->optimizer.master(), parts_->optimizer.exp_avg(), parts_->optimizer.exp_avg_sq()}) {
-    runtime.device.fill_zero(state, shard_bytes, stream);
-  }
+  parts_->optimizer.initialize();
 }
 
 }  // namespace longhaul

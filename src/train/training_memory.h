@@ -24,6 +24,7 @@ struct MemoryShape {
 struct MemoryPlan {
   std::size_t bytes = 0;
   std::vector<Arena::Section> sections;
+  MemoryShape shape;  // of the run that it is for
 };
 
 /// Everything of a run that lives in device memory, in one block whose size is known before it is

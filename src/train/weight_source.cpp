@@ -7,6 +7,7 @@
 #include "core/convert.h"
 #include "core/error.h"
 #include "hf/hf_model.h"
+#include "train/optimizer_state.h"
 
 namespace longhaul {
 namespace {
@@ -31,7 +32,7 @@ class CheckpointWeights final : public WeightSource {
   explicit CheckpointWeights(const CheckpointReader& reader) : reader_(reader) {}
 
   void read(const LogicalTensor& tensor, const TensorSlice& slice, float* out) const override {
-    const std::string master = optimizer_path("master", tensor.name);
+    const std::string master = optimizer_path(kMasterWeights.name, tensor.name);
     const std::string path =
         reader_.find(master) != nullptr ? master : checkpoint_path(tensor.name);
     const CheckpointTensor* stored = reader_.find(path);

@@ -234,7 +234,7 @@ TEST_P(ModelGolden, TwentyAdamWSteps) {
     check("gradient norm over 20 steps", std::abs(outcome.grad_norm / norms[step] - 1.0),
           tolerances().grad_norm, name);
   }
-  const std::vector<float> master = run->shards_on_host(run->memory().optimizer().master());
+  const std::vector<float> master = run->to_host(run->memory().optimizer().master().all());
   for (std::size_t i = 0; i < run->table().tensors().size(); ++i) {
     const std::string key = "trained." + run->table().tensors()[i].name;
     if (!golden_->has(key)) continue;

@@ -87,7 +87,7 @@ Trajectory train(TinyRun& run, std::int64_t vocab) {
       result.first_gradients = run.shards_on_host(run.memory().gradients().shards());
     }
   }
-  result.master = run.shards_on_host(run.memory().optimizer().master());
+  result.master = run.to_host(run.memory().optimizer().master().all());
   return result;
 }
 

@@ -18,7 +18,9 @@ MemoryPlan demand(std::int64_t micro_bs, const Recomputation& recomputation) {
   const std::int64_t kept = recomputation.kept_layers;
   const auto activations =
       static_cast<std::size_t>(micro_bs * (kept * 10 + (kLayers - kept) * per_layer));
-  return {10 + activations, {{"weights", 10}, {"activations kept", activations}}};
+  return {10 + activations,
+          {{"weights", 10}, {"activations kept", activations}},
+          {0, 0, recomputation}};
 }
 
 /// CP divides the activations, TP everything; TP above 2 does not divide the model.
@@ -46,7 +48,7 @@ std::string refusal(std::int64_t micro_bs, std::optional<Recompute> recompute,
 TEST(ChooseMemory, KeepsWhatFits) {
   const PlanChoice choice = choose(8, std::nullopt, 1000);
   EXPECT_EQ(choice.micro_bs, 8);
-  EXPECT_EQ(choice.recomputation.mode, Recompute::none);
+  EXPECT_EQ(choice.recomputation().mode, Recompute::none);
   EXPECT_EQ(choice.plan.bytes, 810U);
   EXPECT_TRUE(choice.note.empty());
 }
@@ -54,15 +56,15 @@ TEST(ChooseMemory, KeepsWhatFits) {
 TEST(ChooseMemory, LowersTheMicroBatchBeforeItRecomputes) {
   const PlanChoice choice = choose(8, std::nullopt, 300);
   EXPECT_EQ(choice.micro_bs, 2);
-  EXPECT_EQ(choice.recomputation.mode, Recompute::none);
+  EXPECT_EQ(choice.recomputation().mode, Recompute::none);
   EXPECT_NE(choice.note.find("--micro_bs 8"), std::string::npos) << choice.note;
   EXPECT_NE(choice.note.find("using 2"), std::string::npos) << choice.note;
 }
 
 TEST(ChooseMemory, RecomputesWhenASinglePackDoesNotFit) {
-  EXPECT_EQ(choose(1, std::nullopt, 51).recomputation.mode, Recompute::selective);
-  EXPECT_EQ(choose(1, std::nullopt, 51).recomputation.kept_layers, 0);
-  EXPECT_EQ(choose(1, std::nullopt, 30).recomputation.mode, Recompute::full);
+  EXPECT_EQ(choose(1, std::nullopt, 51).recomputation().mode, Recompute::selective);
+  EXPECT_EQ(choose(1, std::nullopt, 51).recomputation().kept_layers, 0);
+  EXPECT_EQ(choose(1, std::nullopt, 30).recomputation().mode, Recompute::full);
 }
 
 TEST(ChooseMemory, KeepsAsManyLayersAsFit) {
@@ -70,18 +72,18 @@ TEST(ChooseMemory, KeepsAsManyLayersAsFit) {
   for (const auto& [free_bytes, kept] : {std::pair(57U, 0), std::pair(58U, 1), std::pair(90U, 6),
                                          std::pair(107U, 8), std::pair(109U, 9)}) {
     const PlanChoice choice = choose(1, std::nullopt, free_bytes);
-    EXPECT_EQ(choice.recomputation.mode, Recompute::selective) << free_bytes;
-    EXPECT_EQ(choice.recomputation.kept_layers, kept) << free_bytes;
-    EXPECT_EQ(choice.plan.bytes, demand(1, choice.recomputation).bytes);
+    EXPECT_EQ(choice.recomputation().mode, Recompute::selective) << free_bytes;
+    EXPECT_EQ(choice.recomputation().kept_layers, kept) << free_bytes;
+    EXPECT_EQ(choice.plan.bytes, demand(1, choice.recomputation()).bytes);
   }
-  EXPECT_EQ(choose(1, std::nullopt, 110).recomputation.mode, Recompute::none);
+  EXPECT_EQ(choose(1, std::nullopt, 110).recomputation().mode, Recompute::none);
   const PlanChoice asked = choose(1, Recompute::selective, 1000);
-  EXPECT_EQ(asked.recomputation.kept_layers, 0) << "all layers do what was asked for";
+  EXPECT_EQ(asked.recomputation().kept_layers, 0) << "all layers do what was asked for";
 }
 
 TEST(ChooseMemory, KeepsTheModeThatWasAskedFor) {
   const PlanChoice choice = choose(4, Recompute::full, 1000);
-  EXPECT_EQ(choice.recomputation.mode, Recompute::full);
+  EXPECT_EQ(choice.recomputation().mode, Recompute::full);
   EXPECT_EQ(choice.micro_bs, 4);
 }
 

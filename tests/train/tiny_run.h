@@ -102,8 +102,7 @@ class TinyRun {
     return host;
   }
 
-  /// This rank's shards of all parameters, as `shards` (master weights, gradients, moments) has
-  /// them on the device.
+  /// This rank's shards of all parameters, as ShardLayout has them: `shards` on the device.
   [[nodiscard]] std::vector<float> shards_on_host(const float* shards) const {
     return to_host(shards, memory_.layout().size());
   }
