@@ -22,7 +22,8 @@ class KernelSuite {
         dtype(backend.device->compute_dtype()),
         bench_(backend, options.seconds),
         only_(options.only),
-        report_(report) {}
+        report_(report),
+        copy_bytes_per_second_(options.copy_bytes_per_second.value_or(0.0)) {}
 
   Backend& backend;
   const LocalSizes& sizes;
@@ -67,7 +68,7 @@ class KernelSuite {
   Workbench bench_;
   std::string only_;
   Report& report_;
-  double copy_bytes_per_second_ = 0.0;
+  double copy_bytes_per_second_;
 };
 
 /// "16384 x 5120"

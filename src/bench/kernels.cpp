@@ -45,7 +45,7 @@ void bench_kernels(Backend& backend, const LocalSizes& sizes, const KernelOption
   const DeviceBuffer workspace(*backend.device, backend.device->model().workspace_bytes(shape));
   backend.ops->set_workspace(shape, workspace.data(), workspace.bytes());
   KernelSuite suite(backend, sizes, options, report);
-  suite.measure_copying(options.copy_bytes);
+  if (!options.copy_bytes_per_second) suite.measure_copying(options.copy_bytes);
   bench_norms(suite);
   bench_mlp(suite);
   bench_loss(suite);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "bench/report.h"
@@ -14,6 +15,8 @@ struct KernelOptions {
   std::string only;             // run the ops whose name holds this
   std::size_t copy_bytes = std::size_t{1} << 30;
   double seconds = 0.25;  // of one measurement, about
+  /// What copying reaches, where that is known already: then it is not measured.
+  std::optional<double> copy_bytes_per_second;
 };
 
 /// Times every op that memory bandwidth bounds, on the shapes that one rank trains with. A row an

@@ -108,6 +108,18 @@ TEST(KernelBench, OnlyTheOpsAskedFor) {
   EXPECT_EQ(kernel_bytes(1, "nothing like it").size(), 1U);
 }
 
+TEST(KernelBench, CopyingIsNotMeasuredWhenItsRateIsKnown) {
+  Backend backend = make_cpu_backend(1);
+  Report report("kernels", nullptr);
+  bench_kernels(backend, tiny_sizes(testing::tiny_model()),
+                {.tokens = 48, .only = "adamw", .seconds = kSeconds, .copy_bytes_per_second = 50e9},
+                report);
+  ASSERT_EQ(report.rows(), 1U);
+  EXPECT_EQ(text(report, 0, "op"), "adamw");
+  const double rate = real(report, 0, "gb_per_second");
+  EXPECT_NEAR(real(report, 0, "percent_of_copy"), 2.0 * rate, 1e-9 * rate);
+}
+
 TEST(GemmBench, EveryProductOfTheModel) {
   Backend backend = make_cpu_backend(1);
   const ModelConfig config = testing::tiny_model();

@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -61,6 +62,7 @@ TEST_P(AdamWTest, FollowsItsFormulaOverSeveralSteps) {
     expect_close(exp_avg_sq.download(), as_matrix(expected.exp_avg_sq), 1e-6, "exp_avg_sq");
     expect_close(weight.download(), rounded(master.download(), dtype_), 0.0, "weight");
   }
+  print_kernel_timings(backend_, "adamw");
 }
 
 TEST_P(AdamWTest, NoGradientAndNoDecayChangesNothing) {

@@ -1,4 +1,5 @@
 #include "compute/attention_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -12,6 +13,7 @@ TEST_P(AttentionTest, OneDocumentOfAnyLength) {
     SCOPED_TRACE(length);
     expect_matches_reference({2, 1, 32, length, length, {{0, length, 0, length}}}, 1);
   }
+  print_attention_timings(backend_);
 }
 
 TEST_P(AttentionTest, AnyGroupingOfHeads) {

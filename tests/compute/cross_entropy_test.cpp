@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -61,6 +62,8 @@ TEST_P(CrossEntropyTest, AnyNumberOfVocabularyPartsGivesTheSameLoss) {
     expect_close(loss.nll, expected_nll, loss_tolerance(), "nll");
     expect_close(loss.lse, expected_lse, loss_tolerance(), "lse");
   }
+  print_kernel_timings(backend_, "cross_entropy_partials");
+  print_kernel_timings(backend_, "cross_entropy_combine");
 }
 
 TEST_P(CrossEntropyTest, PartsWithoutValidColumnsAddNothing) {
@@ -131,6 +134,7 @@ TEST_P(CrossEntropyTest, BackwardIsWeightedSoftmaxMinusOnehot) {
       expect_close(device.download(), expected_columns, tolerance(), "dlogits");
     }
   }
+  print_kernel_timings(backend_, "cross_entropy_backward");
 }
 
 TEST_P(CrossEntropyTest, WeightedSumAddsToWhatIsThere) {
@@ -152,6 +156,7 @@ TEST_P(CrossEntropyTest, WeightedSumAddsToWhatIsThere) {
     for (std::int64_t i = 0; i < rows; ++i) expected += nll.at(0, i) * weights.at(0, i);
     EXPECT_NEAR(value, expected, 1e-9) << rows;
   }
+  print_kernel_timings(backend_, "weighted_sum");
 }
 
 LONGHAUL_BACKEND_TESTS(CrossEntropyTest);

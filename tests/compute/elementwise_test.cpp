@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -18,6 +19,7 @@ TEST_P(ElementwiseTest, AddAddsToTheSecond) {
     backend_.ops->add(upload(x, row_gap(rows, 1)).view(), device_y.view());
     expect_close(device_y.download(), rounded(reference::sum(x, y), dtype_), 0.0, "sum");
   }
+  print_kernel_timings(backend_, "add");
 }
 
 TEST_P(ElementwiseTest, ConvertGoesBothWays) {
@@ -31,6 +33,7 @@ TEST_P(ElementwiseTest, ConvertGoesBothWays) {
     backend_.ops->convert(narrow.view(), wide.view());
     expect_close(wide.download(), rounded(x, dtype_), 0.0, "to fp32");
   }
+  print_kernel_timings(backend_, "convert");
 }
 
 TEST_P(ElementwiseTest, AccumulateAddsFloat32) {
@@ -41,6 +44,7 @@ TEST_P(ElementwiseTest, AccumulateAddsFloat32) {
     backend_.ops->accumulate(upload_f32(x).floats(), sum.floats(), count);
     expect_close(sum.download(), rounded(reference::sum(x, y), DType::f32), 0.0, "sum");
   }
+  print_kernel_timings(backend_, "accumulate");
 }
 
 TEST_P(ElementwiseTest, SumOfSquaresIsFp64AndAccumulates) {
@@ -60,6 +64,7 @@ TEST_P(ElementwiseTest, SumOfSquaresIsFp64AndAccumulates) {
     backend_.device->synchronize(stream);
     EXPECT_NEAR(result, expected, 1e-14 * expected);
   }
+  print_kernel_timings(backend_, "sum_of_squares");
 }
 
 LONGHAUL_BACKEND_TESTS(ElementwiseTest);

@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -36,6 +37,7 @@ TEST_P(EmbeddingTest, ForwardCopiesRowsAndZeroesForeignOnes) {
                                     out.view());
     expect_close(out.download(), expected, 0.0, "embedded rows");
   }
+  print_kernel_timings(backend_, "embedding_forward");
 }
 
 TEST_P(EmbeddingTest, BackwardAddsRowsInOrder) {
@@ -60,6 +62,7 @@ TEST_P(EmbeddingTest, BackwardAddsRowsInOrder) {
                                      dtable.view());
     expect_close(dtable.download(), expected, 0.0, "dtable");
   }
+  print_kernel_timings(backend_, "embedding_backward");
 }
 
 LONGHAUL_BACKEND_TESTS(EmbeddingTest);

@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -117,6 +118,8 @@ TEST_P(LinearTest, BackwardWeightAndBiasAccumulateInFloat32) {
         reference::sum(dbias_before, multiply_nt(Matrix(1, s.tokens, 1.0), transposed(dy))), 1e-6,
         "dbias");
   }
+  print_product_timings(backend_);
+  print_kernel_timings(backend_, "bias_backward");
 }
 
 TEST_P(LinearTest, NoRowsLeaveGradientsAlone) {

@@ -87,18 +87,39 @@ TEST_P(MemoryTest, UseIsCounted) {
   EXPECT_GE(backend_.device->memory_used(), before + kBytes * 9 / 10);
 }
 
-TEST_P(MemoryTest, StreamsAndEventsAreThere) {
-  const Stream stream = backend_.device->create_stream("copies");
-  const Stream other = backend_.device->create_stream("gathers");
-  EXPECT_NE(stream.handle, nullptr);
-  EXPECT_NE(stream.handle, other.handle);
-  EXPECT_NE(backend_.device->compute_stream().handle, nullptr);
-  const Event event = backend_.device->create_event();
-  ASSERT_NE(event.handle, nullptr);
-  backend_.device->record(event, stream);
-  backend_.device->wait(backend_.device->compute_stream(), event);
-  backend_.device->synchronize(stream);
-  backend_.device->synchronize(backend_.device->compute_stream());
+TEST_P(MemoryTest, EventsOrderStreams) {
+  Device& device = *backend_.device;
+  const Stream compute = device.compute_stream();
+  const Stream copies = device.create_stream("copies");
+  EXPECT_NE(compute.handle, nullptr);
+  EXPECT_NE(copies.handle, nullptr);
+  EXPECT_NE(copies.handle, device.create_stream("gathers").handle);
+  // There and back, over two streams: without the waits a GPU would copy too early.
+  constexpr std::size_t kBytes = std::size_t{16} << 20;
+  const PinnedBuffer host(device, kBytes);
+  const DeviceBuffer first(device, kBytes);
+  const DeviceBuffer second(device, kBytes);
+  std::fill_n(host.data(), kBytes, std::byte{0x5A});
+  device.fill_zero(second.data(), kBytes, compute);
+  const Event begun = device.create_event();
+  const Event uploaded = device.create_event();
+  const Event moved = device.create_event();
+  device.synchronize(moved);  // never recorded: at once
+  device.record(begun, copies);
+  device.copy_to_device(first.data(), host.data(), kBytes, copies);
+  device.record(uploaded, copies);
+  device.wait(compute, uploaded);
+  device.copy_on_device(second.data(), first.data(), kBytes, compute);
+  device.record(moved, compute);
+  device.synchronize(uploaded);
+  std::fill_n(host.data(), kBytes, std::byte{0});
+  device.wait(copies, moved);
+  device.copy_to_host(host.data(), second.data(), kBytes, copies);
+  device.synchronize(copies);
+  EXPECT_EQ(std::count(host.data(), host.data() + kBytes, std::byte{0x5A}),
+            static_cast<std::ptrdiff_t>(kBytes));
+  EXPECT_GT(device.seconds_between(begun, uploaded), 0.0);
+  EXPECT_GT(device.seconds_between(begun, moved), device.seconds_between(begun, uploaded));
 }
 
 LONGHAUL_BACKEND_TESTS(MemoryTest);

@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -47,6 +48,7 @@ TEST_P(RmsNormTest, ForwardMatchesItsDefinition) {
                                    in_place.view(), inv_rms.floats());
     expect_close(in_place.download(), y.download(), other_order_tolerance(), "y in place");
   }
+  print_kernel_timings(backend_, "rms_norm_forward");
 }
 
 TEST_P(RmsNormTest, RowsOfZerosStayFinite) {
@@ -93,6 +95,7 @@ TEST_P(RmsNormTest, BackwardMatchesTheAnalyticGradient) {
     expect_close(device_dy.download(), overwritten.download(), other_order_tolerance(),
                  "dx in the place of dy");
   }
+  print_kernel_timings(backend_, "rms_norm_backward");
 }
 
 TEST(RmsNormReference, GradientsAgreeWithFiniteDifferences) {

@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -57,6 +58,7 @@ TEST_P(RopeTest, TurnsPairsAndTurnsThemBack) {
                    "there and back");
     }
   }
+  print_kernel_timings(backend_, "rope");
 }
 
 TEST_P(RopeTest, WithTheNormOfHeadsBeforeIt) {
@@ -96,6 +98,7 @@ TEST_P(RopeTest, WithTheNormOfHeadsBeforeIt) {
                    "dweight");
     }
   }
+  print_kernel_timings(backend_, "head_norm_rope");
 }
 
 LONGHAUL_BACKEND_TESTS(RopeTest);

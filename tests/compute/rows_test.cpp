@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -35,6 +36,8 @@ TEST_P(RowsTest, GatherTakesRowsAndScatterPutsThemBack) {
     backend_.ops->scatter_rows(gathered.view(), device_rows.data(), dst.view());
     expect_close(dst.download(), scattered, 0.0, "scattered");
   }
+  print_kernel_timings(backend_, "gather_rows");
+  print_kernel_timings(backend_, "scatter_rows");
 }
 
 TEST_P(RowsTest, NoRowsIsNothing) {
@@ -66,6 +69,7 @@ TEST_P(RowsTest, ReorderChunksPutsChunkIAtOrderI) {
     backend_.ops->reorder_chunks(upload_f32(src).view(), order, dst_f32.view());
     expect_close(dst_f32.download(), expected, 0.0, "reordered fp32");
   }
+  print_kernel_timings(backend_, "reorder_chunks");
 }
 
 LONGHAUL_BACKEND_TESTS(RowsTest);

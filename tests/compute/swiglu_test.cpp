@@ -1,4 +1,5 @@
 #include "compute/backend_fixture.h"
+#include "compute/timing.h"
 
 namespace longhaul {
 namespace {
@@ -34,6 +35,7 @@ TEST_P(SwigluTest, ForwardAndBackwardMatchTheirDefinitions) {
     expect_close(device_gate_up.download(), d_gate_up.download(), other_order_tolerance(),
                  "dgate_up in place");
   }
+  print_kernel_timings(backend_, "swiglu");
 }
 
 TEST_P(SwigluTest, LargeGatesSaturateWithoutNaN) {
