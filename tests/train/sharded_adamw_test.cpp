@@ -70,10 +70,14 @@ class ShardedAdamWTest : public ::testing::TestWithParam<bool> {
   static void set(TinyRun& run, const WholeTensors& tensors, float* shards) {
     upload(run.runtime().device, shards_of(run.table(), run.memory().layout(), tensors), shards);
   }
-  static void set(TinyRun& run, const PlainAdamW& state) {
-    set(run, state.weights, run.memory().optimizer().master());
-    set(run, state.exp_avg, run.memory().optimizer().exp_avg());
-    set(run, state.exp_avg_sq, run.memory().optimizer().exp_avg_sq());
+  /// Master weights, first and second moments.
+  static float* state(TinyRun& run, std::size_t kind) {
+    return run.memory().optimizer().state()[kind].all().as<float>();
+  }
+  static void set(TinyRun& run, const PlainAdamW& values) {
+    set(run, values.weights, state(run, 0));
+    set(run, values.exp_avg, state(run, 1));
+    set(run, values.exp_avg_sq, state(run, 2));
   }
   static void update(TinyRun& run, const WholeTensors& gradients, std::int64_t number,
                      double gradient_scale) {
@@ -107,27 +111,27 @@ class ShardedAdamWTest : public ::testing::TestWithParam<bool> {
       const Parameter& p = run.table().parameters()[i];
       const std::vector<float> weights =
           run.to_host(run.memory().weights().matrix(static_cast<int>(i)));
-      for (const Rectangle& r : p.pieces) {
-        const auto tensor = static_cast<std::size_t>(r.tensor);
-        const std::int64_t cols = run.table().tensors()[tensor].cols;
-        for (std::int64_t row = 0; row < r.rows; ++row) {
-          for (std::int64_t col = 0; col < r.cols; ++col) {
+      for (const ParameterPiece& piece : p.pieces) {
+        const TensorSlice& slice = piece.slice;
+        const LogicalTensor& tensor = run.table().tensors()[static_cast<std::size_t>(piece.tensor)];
+        const std::vector<double>& whole = expected[static_cast<std::size_t>(piece.tensor)];
+        for (std::int64_t row = 0; row < slice.rows; ++row) {
+          for (std::int64_t col = 0; col < slice.cols; ++col) {
             const double wanted =
-                expected[tensor][static_cast<std::size_t>((r.row + row) * cols + r.col + col)];
+                whole[static_cast<std::size_t>((slice.row + row) * tensor.cols + slice.col + col)];
             const double actual =
-                weights[static_cast<std::size_t>((r.parameter_row + row) * p.cols + col)];
+                weights[static_cast<std::size_t>((piece.parameter_row + row) * p.cols + col)];
             ASSERT_NEAR(actual, wanted, tolerance * (1.0 + std::abs(wanted)))
-                << run.table().tensors()[tensor].name << " [" << r.row + row << ", " << r.col + col
-                << "]";
+                << tensor.name << " [" << slice.row + row << ", " << slice.col + col << "]";
           }
         }
       }
     }
   }
   static void expect_state(TinyRun& run, const PlainAdamW& expected) {
-    expect_shards(run, run.memory().optimizer().master(), expected.weights, "master");
-    expect_shards(run, run.memory().optimizer().exp_avg(), expected.exp_avg, "exp_avg");
-    expect_shards(run, run.memory().optimizer().exp_avg_sq(), expected.exp_avg_sq, "exp_avg_sq");
+    expect_shards(run, state(run, 0), expected.weights, "master");
+    expect_shards(run, state(run, 1), expected.exp_avg, "exp_avg");
+    expect_shards(run, state(run, 2), expected.exp_avg_sq, "exp_avg_sq");
     expect_weights(run, expected.weights);
   }
 
@@ -191,7 +195,7 @@ TEST_P(ShardedAdamWTest, OnlyMatricesDecay) {
       if (run.table().tensors()[i].one_dimensional) continue;
       for (double& weight : expected[i]) weight *= 1.0 - kLearningRate * kOptions.weight_decay;
     }
-    expect_shards(run, run.memory().optimizer().master(), expected, "master");
+    expect_shards(run, state(run, 0), expected, "master");
     expect_weights(run, expected);
   });
 }
@@ -205,9 +209,8 @@ TEST_P(ShardedAdamWTest, PaddingStaysZero) {
     std::vector<bool> padding(static_cast<std::size_t>(run.memory().layout().size()), true);
     visit_shards(run.table(), run.memory().layout(),
                  [&](std::size_t at, std::size_t, std::size_t) { padding[at] = false; });
-    ShardedAdamW& optimizer = run.memory().optimizer();
-    for (const float* state : {optimizer.master(), optimizer.exp_avg(), optimizer.exp_avg_sq()}) {
-      const std::vector<float> shards = run.shards_on_host(state);
+    for (std::size_t kind = 0; kind < run.memory().optimizer().state().size(); ++kind) {
+      const std::vector<float> shards = run.shards_on_host(state(run, kind));
       int written = 0;
       for (std::size_t at = 0; at < shards.size(); ++at) {
         if (padding[at] && shards[at] != 0.0F) ++written;  // NaN too
@@ -234,7 +237,7 @@ TEST_P(ShardedAdamWTest, PaddingStaysZero) {
 TEST_P(ShardedAdamWTest, LoadedMasterWeightsReachEveryRank) {
   in_every_layout([](TinyRun& run) {
     const WholeTensors weights = random_tensors(run.table(), 6);
-    set(run, weights, run.memory().optimizer().master());
+    set(run, weights, state(run, 0));
     run.memory().optimizer().round_weights();
     run.memory().weights().gather();
     expect_weights(run, weights);

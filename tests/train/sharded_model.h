@@ -11,6 +11,8 @@ namespace longhaul::testing {
 // What tests of sharded state share: a model whose sizes divide badly, all layouts of a job, and
 // tensors as a whole against the shards that this rank has of them.
 
+inline constexpr int kOddLayers = 3;
+
 /// Rows of 22 and a vocabulary of 37: every layout of 2 or 4 ranks pads some shard or the
 /// vocabulary. Tied: Qwen3, with norms of heads; untied: Qwen2, with biases.
 inline ModelConfig odd_model(bool tied) {
@@ -18,7 +20,7 @@ inline ModelConfig odd_model(bool tied) {
   config.family = tied ? ModelFamily::qwen3 : ModelFamily::qwen2;
   config.hidden_size = 22;
   config.intermediate_size = 20;
-  config.num_layers = 3;
+  config.num_layers = kOddLayers;
   config.num_heads = 4;
   config.num_kv_heads = 4;
   config.head_dim = 6;
@@ -69,15 +71,16 @@ template <typename Visit>
 void visit_shards(const ParameterTable& table, const ShardLayout& layout, const Visit& visit) {
   for (std::size_t i = 0; i < table.parameters().size(); ++i) {
     const Parameter& p = table.parameters()[i];
-    for (const Rectangle& r : table.shard_rectangles(p, /*every_replica=*/true)) {
-      const auto tensor = static_cast<std::size_t>(r.tensor);
-      for (std::int64_t row = 0; row < r.rows; ++row) {
-        for (std::int64_t col = 0; col < r.cols; ++col) {
-          visit(
-              static_cast<std::size_t>(layout.offset(static_cast<int>(i)) +
-                                       (r.parameter_row + row) * p.cols + col),
-              tensor,
-              static_cast<std::size_t>((r.row + row) * table.tensors()[tensor].cols + r.col + col));
+    for (const ParameterPiece& piece : table.shard_pieces(p, /*every_replica=*/true)) {
+      const TensorSlice& slice = piece.slice;
+      const auto tensor = static_cast<std::size_t>(piece.tensor);
+      const std::int64_t tensor_cols = table.tensors()[tensor].cols;
+      for (std::int64_t row = 0; row < slice.rows; ++row) {
+        for (std::int64_t col = 0; col < slice.cols; ++col) {
+          visit(static_cast<std::size_t>(layout.offset(static_cast<int>(i)) +
+                                         (piece.parameter_row + row) * p.cols + col),
+                tensor,
+                static_cast<std::size_t>((slice.row + row) * tensor_cols + slice.col + col));
         }
       }
     }
