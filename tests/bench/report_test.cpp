@@ -1,5 +1,6 @@
 #include "bench/report.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -61,11 +62,11 @@ TEST(Report, TableIsPrintedAsRowsArrive) {
   std::rewind(file.get());
   std::string text(1000, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  EXPECT_EQ(text, std::string("Longhaul ") + kVersion +
-                      ", bench kernels: a device\n"
-                      "op        bytes    GB/s  updated\n"
-                      "add     1,234,567   12.35      yes\n"
-                      "larger        1     nan        -\n");
+  EXPECT_EQ(text, fmt::format("Longhaul {}, bench kernels: a device\n"
+                              "op        bytes    GB/s  updated\n"
+                              "add     1,234,567   12.35      yes\n"
+                              "larger        1     nan        -\n",
+                              kVersion));
 }
 
 TEST(Report, CellsAreFoundByKey) {

@@ -92,7 +92,7 @@ std::vector<OpTiming> time_kernels(Backend& backend, std::string_view op, const 
 
 std::vector<OpTiming> time_products(Backend& backend, const TimedModel& model) {
   bench::Report report("gemm", nullptr);
-  bench::bench_gemm(backend, model.config, local_sizes(model.config),
+  bench::bench_gemm(backend, model.config, ProcessGrid({1, 1, 1}, 0),
                     {.tokens = model.tokens, .only = "gate_up", .seconds = model.seconds}, report);
   std::vector<OpTiming> timings;
   for (std::size_t i = 0; i < report.rows(); ++i) {
