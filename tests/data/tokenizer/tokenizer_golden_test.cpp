@@ -1,9 +1,9 @@
 // The ids and texts of Hugging Face tokenizers 0.22.2 over all golden strings.
 #include <gtest/gtest.h>
 
-#include "data/pre_tokenizer.h"
 #include "data/text_test_support.h"
 #include "data/tokenizer/bpe.h"
+#include "data/tokenizer/pre_tokenizer.h"
 
 namespace longhaul {
 namespace {
@@ -147,10 +147,9 @@ TEST(Bpe, LongAndShortWordsFollowTheDefinition) {
   }
 }
 
-TEST(Tokenizer, LongRunsTakeTimeInProportion) {
+TEST(Tokenizer, LongRunsComeBackWhole) {  // hostile_size_test.cpp looks at the time they take
   const Tokenizer& tokenizer = encoder("qwen3").tokenizer();
   TokenizerScratch scratch;
-  // A quadratic algorithm would need minutes for these.
   for (const char* unit : {"a", " ", "\n", "=", "ab", "\xE4\xBD\xA0"}) {
     std::string text;
     while (text.size() < 1000000) text += unit;
