@@ -115,7 +115,8 @@ fi
 set_mpi_environment
 if [[ $preset == sanitize ]]; then
   export UBSAN_OPTIONS=print_stacktrace=1
-  export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1
+  # Some tests preload a library into ranks, which comes before the sanitizer's own then.
+  export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:verify_asan_link_order=0
   # Open MPI keeps memory until the process ends, and unloads the plug-ins that asked for it, so that
   # no suppression can name them. Leaks are therefore looked for in every process but MPI ranks:
   # mpirun hands this list of variables to them.

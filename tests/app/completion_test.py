@@ -126,9 +126,9 @@ class Completion(unittest.TestCase):
         def type_in(text):
             os.write(terminal, text.encode())
 
-        def read_until(words, seconds=20):
+        def read_until(words):
             seen = ""
-            deadline = time.monotonic() + seconds
+            deadline = time.monotonic() + harness.TIMEOUT
             while words not in seen and time.monotonic() < deadline:
                 if select.select([terminal], [], [], 0.2)[0]:
                     seen += os.read(terminal, 4096).decode(errors="replace")

@@ -12,7 +12,9 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LONGHAUL = os.environ.get("LONGHAUL", os.path.join(ROOT, "build/release/src/app/longhaul"))
-TIMEOUT = 120
+# Seconds after which what a test waits for is taken for a hang. Much longer than anything takes on a busy
+# machine: tests wait for events, and only one that fails takes as long.
+TIMEOUT = 300
 
 ENVIRONMENT = {
     **os.environ,

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import unittest
 
 import harness
@@ -92,9 +91,7 @@ class PreflightCase(harness.ProgramTest):
 class Preflight(PreflightCase):
     # ---- all is well
     def test_passes_and_leaves_nothing(self):
-        begin = time.monotonic()
         result = self.start(3, save=os.path.join(self.save, "below"))
-        seconds = time.monotonic() - begin
         self.assertEqual(result.returncode, 0, result.stderr)
         for check in CHECKS:
             self.assertRegex(result.stdout, rf"(?m)^{check} +ok +\d+\.\d\d s  ")
@@ -102,7 +99,6 @@ class Preflight(PreflightCase):
         self.assertRegex(result.stdout, r"node2: rank 2; \w+ \d+\.\d+")
         self.assertRegex(result.stdout, r"GB/s")
         self.assertFalse(os.path.exists(self.save))
-        self.assertLess(seconds, 20, "seconds, even on a busy machine")
 
     def test_quick_leaves_the_bandwidth_out(self):
         result = self.start(2, preflight="quick")

@@ -1,4 +1,7 @@
-"""A training run under mpirun that a test disturbs while it goes on."""
+"""A training run under mpirun that a test disturbs while it goes on.
+
+Runs are faster than tests on some machines and slower on others. So a run that a test ends by itself has
+ENDLESS steps, and one that must be met at a step and get to its end later is held there (Run's hold)."""
 import json
 import os
 import re
@@ -8,7 +11,9 @@ import time
 
 import harness
 
-INJECT_FAULT = os.environ.get("LONGHAUL_INJECT_FAULT", "")
+INJECT_FAULT = os.environ.get("LONGHAUL_INJECT_FAULT", os.path.join(
+    os.path.dirname(harness.LONGHAUL), "..", "..", "tests", "app", "libinject_fault.so"))
+ENDLESS = 1_000_000  # steps
 
 
 def ranks_of(mpirun):
@@ -31,6 +36,13 @@ def ranks_of(mpirun):
     return found
 
 
+def in_signal_set(pid, name, number):
+    """Is the signal in that set of /proc/PID/status: caught by a handler (SigCgt), still to be taken (ShdPnd)?"""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        mask = next(line.split()[1] for line in file if line.startswith(name + ":"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
@@ -39,23 +51,46 @@ def alive(pid):
         return False
 
 
+def hold(save, steps):
+    """Lets a run that writes to `save` (its LONGHAUL_TEST_HOLD) go no further than `steps` steps and a part
+    of the next one, until it gets a signal, release() or a larger number (inject_fault.cpp)."""
+    with open(save + ".hold.new", "w", encoding="utf-8") as file:
+        file.write(f"{steps}\n")
+    os.replace(save + ".hold.new", save + ".hold")
+
+
+def release(save):
+    os.remove(save + ".hold")
+
+
 class Run:
     """`longhaul train` with these flags on `ranks` ranks; ended at the latest by stop(). fault: what
-    SIGUSR2 makes of a rank (inject_fault.cpp)."""
+    SIGUSR2 makes of a rank (inject_fault.cpp); hold_at: see hold()."""
 
-    def __init__(self, save, flags, ranks, fault=None):
+    def __init__(self, save, flags, ranks, fault=None, hold_at=None):
         self.save = save
         self.output = save + ".out"
         self.size = ranks
-        command = harness.command("train", *flags, ranks=ranks)
+        variables = {}
         if fault is not None:
-            command[1:1] = ["-x", "LONGHAUL_TEST_FAULT=" + fault, "-x", "LD_PRELOAD=" + INJECT_FAULT]
+            variables["LONGHAUL_TEST_FAULT"] = fault
+        if hold_at is not None:
+            variables["LONGHAUL_TEST_HOLD"] = save
+            hold(save, hold_at)
+        if variables:
+            variables["LD_PRELOAD"] = INJECT_FAULT
+        command = harness.command("train", *flags, ranks=ranks)
+        environment = dict(harness.environment("train", *flags, ranks=ranks))
+        if ranks is None:
+            environment.update(variables)
+        else:
+            command[1:1] = [word for name, value in variables.items() for word in ("-x", f"{name}={value}")]
+        self.began = time.time()
         with open(self.output, "w", encoding="utf-8") as file:
-            self.mpirun = subprocess.Popen(command, stdout=file, env=harness.ENVIRONMENT,
-                                           stderr=subprocess.STDOUT)
+            self.mpirun = subprocess.Popen(command, stdout=file, env=environment, stderr=subprocess.STDOUT)
         self.pids = {}
 
-    def wait_for(self, condition, what, seconds=60):
+    def wait_for(self, condition, what, seconds=harness.TIMEOUT):
         end = time.monotonic() + seconds
         while not condition():
             if self.mpirun.poll() is not None:
@@ -84,22 +119,26 @@ class Run:
 
     def catches(self, number, rank):
         """Has the rank come as far as to handle the signal itself? Loading the program takes a while."""
-        with open(f"/proc/{self.pids[rank]}/status", encoding="utf-8") as file:
-            caught = next(line.split()[1] for line in file if line.startswith("SigCgt:"))
-        return bool(int(caught, 16) >> (number - 1) & 1)
+        return in_signal_set(self.pids[rank], "SigCgt", number)
 
-    def finish(self, seconds=60):
-        """The exit code, and how long mpirun took to end."""
-        begin = time.monotonic()
+    def signal_and_wait(self, number, rank):
+        """Returns once the rank has taken the signal, which a busy machine may put off."""
+        self.signal(number, rank)
+        self.wait_for(lambda: not in_signal_set(self.pids[rank], "ShdPnd", number), f"signal {number}")
+
+    def release(self):
+        release(self.save)
+
+    def finish(self, seconds=harness.TIMEOUT):
+        """The exit code. Only a hang takes as long as `seconds`."""
         try:
-            code = self.mpirun.wait(timeout=seconds)
+            return self.mpirun.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {seconds} s:\n{self.text()}") from None
-        return code, time.monotonic() - begin
 
     def left_over(self):
-        """Ranks whose processes are still there a moment after mpirun has ended."""
-        end = time.monotonic() + 3
+        """Ranks whose processes stay although mpirun has ended."""
+        end = time.monotonic() + 30
         while time.monotonic() < end and any(alive(pid) for pid in self.pids.values()):
             time.sleep(0.05)
         return [rank for rank, pid in self.pids.items() if alive(pid)]

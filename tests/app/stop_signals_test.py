@@ -18,9 +18,9 @@ class StopTest(harness.ProgramTest):
     flags = dict(train_iters=STEPS, save_interval=1000, global_bs=3, split_dataset_ratio=0.05,
                  eval_interval=20, tensor_model_parallel_size=2)
 
-    def start(self, name, ranks=2, **changes):
+    def start(self, name, ranks=2, fault=None, hold_at=None, **changes):
         save = self.path(name)
-        run = running.Run(save, self.train_flags(save, **{**self.flags, **changes}), ranks)
+        run = running.Run(save, self.train_flags(save, **{**self.flags, **changes}), ranks, fault, hold_at)
         self.addCleanup(run.stop)
         return run
 
@@ -32,8 +32,7 @@ class StopSignals(StopTest):
                  line["consumed_samples"]) for line in harness.read_log(save)]
 
     def assert_stopped(self, run, name):
-        code, _ = run.finish()
-        self.assertEqual(code, STOPPED, run.text())
+        self.assertEqual(run.finish(), STOPPED, run.text())
         said = [line for line in run.text().splitlines() if "exit code 75" in line]
         self.assertEqual(len(said), 1, run.text())
         self.assertIn(name, said[0])
@@ -48,23 +47,23 @@ class StopSignals(StopTest):
         self.assert_trained(self.train(whole, ranks=2, **self.flags))
         expected = self.losses(whole)
         # To mpirun, which passes it on; then to a single rank, which tells the others.
-        run = self.start("stopped")
+        run = self.start("stopped", hold_at=7)
         run.wait_for_step(7)
         run.signal(signal.SIGUSR1)
         self.assert_stopped(run, "SIGUSR1")
         done = run.steps()
-        self.assertLess(done, STEPS)
+        self.assertEqual(done, 8, "the step under way is finished")
         self.assertTrue(os.path.isdir(os.path.join(run.save, f"step_{done:08d}")), run.text())
-        run = self.start("stopped")
+        run = self.start("stopped", hold_at=done + 5)
         run.wait_for_step(done + 5)
         run.signal(signal.SIGTERM, rank=1)
         self.assert_stopped(run, "SIGTERM")
-        self.assertGreater(run.steps(), done)
+        self.assertEqual(run.steps(), done + 6)
         self.assert_trained(self.train(run.save, ranks=2, **self.flags))
         self.assertEqual(self.losses(run.save), expected)
 
     def test_a_stop_right_after_a_checkpoint_writes_it_once(self):
-        run = self.start("each-step", save_interval=1, save_total_limit=2)
+        run = self.start("each-step", hold_at=4, save_interval=1, save_total_limit=2)
         run.wait_for_step(4)
         run.signal(signal.SIGUSR1)
         self.assert_stopped(run, "SIGUSR1")
@@ -74,13 +73,12 @@ class StopSignals(StopTest):
     def test_during_start_up_nothing_is_left_half_done(self):
         # At moments from the first instructions of main() to the first steps.
         for delay in (0.0, 0.1, 0.2, 0.4, 0.8):
-            run = self.start(f"early-{delay}")
+            run = self.start(f"early-{delay}", train_iters=running.ENDLESS, save_interval=running.ENDLESS)
             run.wait_for_ranks()
             run.wait_for(lambda: run.catches(signal.SIGUSR1, 0), "rank 0's main()")
             time.sleep(delay)
             run.signal(signal.SIGUSR1, rank=0)
-            code, _ = run.finish()
-            self.assertEqual(code, STOPPED, run.text())
+            self.assertEqual(run.finish(), STOPPED, run.text())
             self.assertEqual(run.text().count("exit code 75"), 1, run.text())
             self.assertEqual(run.left_over(), [])
             if not os.path.isdir(run.save):
@@ -89,29 +87,23 @@ class StopSignals(StopTest):
                 self.assertEqual([name for name in names if ".tmp" in name], [], folder)
 
     def test_a_single_process(self):
-        run = running.Run(self.path("alone"), self.train_flags(
-            self.path("alone"), **{**self.flags, "tensor_model_parallel_size": 1}), None)
-        self.addCleanup(run.stop)
+        run = self.start("alone", ranks=None, hold_at=3, tensor_model_parallel_size=1)
         run.wait_for_step(3)
         run.signal(signal.SIGINT)
         self.assert_stopped(run, "SIGINT")
 
 
 class SecondSignal(StopTest):
-    config = dict(harness.TINY_CONFIG, intermediate_size=4096)
-
     def test_a_second_signal_ends_it_at_once(self):
         for first, second in ((signal.SIGUSR1, signal.SIGTERM), (signal.SIGTERM, signal.SIGUSR1)):
-            run = self.start(f"twice-{second}", global_bs=60, micro_bs=1)
-            run.wait_for_ranks()
-            run.wait_for(lambda: os.path.exists(os.path.join(run.save, "train_log.jsonl")), "the log")
-            # Steps are long here: the first signal is still waiting for the end of one.
-            run.signal(first, rank=1)
-            time.sleep(0.4)
+            run = self.start(f"twice-{second}", fault="hang", hold_at=3)
+            run.wait_for_step(3)
+            # The step under way never ends: only the second signal can end the run.
+            run.signal_and_wait(signal.SIGUSR2, rank=1)
+            run.signal_and_wait(first, rank=1)
+            time.sleep(0.4)  # signals within a fifth of a second count as one
             run.signal(second, rank=1)
-            code, seconds = run.finish()
-            self.assertEqual(code, 128 + second, run.text())
-            self.assertLess(seconds, 5)
+            self.assertEqual(run.finish(), 128 + second, run.text())
             self.assertEqual(run.left_over(), [])
 
 

@@ -132,7 +132,7 @@ class RealRows(harness.ProgramTest):
         save = self.path("real")
         flags = self.train_flags(save, dataset=None, max_length=8192, global_bs=1, train_iters=10,
                                  context_parallel_size=2, lr=4e-3, save_interval=10)
-        result = harness.run("train", *flags, "--dataset", *files, ranks=2, timeout=500)
+        result = harness.run("train", *flags, "--dataset", *files, ranks=2, timeout=1500)
         self.assert_trained(result)
         read = int(re.search(r"(\d+) rows read", result.stdout.replace(",", "")).group(1))
         samples = int(re.search(r"(\d+) samples with", result.stderr.replace(",", "")).group(1))

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "metrics/temporary_directory.h"
 
 namespace longhaul::bench {
 namespace {
@@ -30,16 +31,15 @@ TEST(Lengths, WaysToGiveThem) {
 }
 
 TEST(Lengths, FromAFile) {
-  const std::filesystem::path file =
-      std::filesystem::temp_directory_path() / "longhaul-lengths-test.txt";
+  const test::TemporaryDirectory folder;
+  const std::filesystem::path file = folder / "lengths.txt";
   write_text_file(file, "12\n\n 7 \r\n");
   EXPECT_EQ(document_lengths({.lengths_file = file.string()}, 100), (Lengths{12, 7}));
   write_text_file(file, "12\nseven\n");
-  EXPECT_NE(refusal({.lengths_file = file.string()}).find("longhaul-lengths-test.txt:2: 'seven'"),
+  EXPECT_NE(refusal({.lengths_file = file.string()}).find("lengths.txt:2: 'seven'"),
             std::string::npos);
   write_text_file(file, "\n");
   EXPECT_NE(refusal({.lengths_file = file.string()}).find("holds no lengths"), std::string::npos);
-  std::filesystem::remove(file);
 }
 
 TEST(Lengths, Refusals) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "compute/backend.h"
+#include "core/stopwatch.h"
 
 namespace longhaul::bench {
 namespace {
@@ -16,10 +17,18 @@ using std::chrono::milliseconds;
 TEST(Timer, MeasuresOneCall) {
   Backend backend = make_cpu_backend(1);
   Timer timer(*backend.device, 0.05);
-  const Timing timing = timer.measure(1, [](int) { std::this_thread::sleep_for(milliseconds(2)); });
+  int calls = 0;
+  const Stopwatch watch;
+  const Timing timing = timer.measure(1, [&](int) {
+    std::this_thread::sleep_for(milliseconds(2));
+    ++calls;
+  });
+  const double all = watch.seconds();
   EXPECT_GE(timing.best, 0.002);
   EXPECT_GE(timing.median, timing.best);
-  EXPECT_LT(timing.median, 0.05);  // a busy machine oversleeps
+  // A busy machine oversleeps. But half of the samples, which are one call each after three others,
+  // take no less than the median.
+  EXPECT_LE(timing.median * (calls - 3) / 2, all);
 }
 
 TEST(Timer, SetsTakeTurns) {
@@ -42,10 +51,10 @@ TEST(Timer, RestoringDoesNotCountAndComesBeforeTheNextUse) {
                                       },
                                       {[&](int set) {
                                          spoilt.erase(set);
-                                         std::this_thread::sleep_for(milliseconds(1));
+                                         std::this_thread::sleep_for(milliseconds(2));
                                        },
                                        2});
-  EXPECT_LT(timing.median, 0.0005);
+  EXPECT_LT(timing.best, 0.002);  // every sample is followed by restoring two sets
   EXPECT_TRUE(spoilt.empty());
 }
 

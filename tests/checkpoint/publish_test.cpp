@@ -227,7 +227,8 @@ TEST(Kill, AnyMomentLeavesAWholeCheckpoint) {
   std::mt19937 random(1);
   int half_written = 0;
   std::size_t kept = 1;
-  for (int round = 0; round < 30; ++round) {
+  // A busy machine may need more rounds until a kill hits a write.
+  for (int round = 0; round < 30 || (half_written == 0 && round < 10000); ++round) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {

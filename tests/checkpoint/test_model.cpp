@@ -1,9 +1,6 @@
 #include "checkpoint/test_model.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <functional>
 
@@ -43,19 +40,6 @@ TensorSlice part_of(const TestTensor& tensor, TestLayout layout, int rank) {
 }
 
 }  // namespace
-
-TemporaryDirectory::TemporaryDirectory() {
-  static std::atomic<int> count{0};
-  path_ = fs::temp_directory_path() /
-          ("longhaul_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
-  fs::remove_all(path_);
-  fs::create_directories(path_);
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code none;
-  fs::remove_all(path_, none);
-}
 
 std::vector<TestTensor> test_model() {
   struct Weight {

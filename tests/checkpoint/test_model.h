@@ -8,21 +8,9 @@
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
 #include "comm/coordinator.h"
+#include "metrics/temporary_directory.h"
 
 namespace longhaul::test {
-
-/// A folder under the system's temporary one that goes with its owner.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 enum class Split : std::uint8_t { none, rows, columns };
 

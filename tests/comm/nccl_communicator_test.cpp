@@ -311,14 +311,14 @@ TEST_F(NcclCommunicatorTest, BarrierIsCompleteForTheHost) {
   Communicator& world = *any_layout().world;
   const DeviceBytes data(std::size_t{1} << 24);
   world.barrier("test.barrier", stream());
-  coordinator_->barrier();
   const Clock::time_point begin = Clock::now();
+  coordinator_->barrier();  // every rank has looked at its clock before the last one is late
   if (world.rank() == world.size() - 1) std::this_thread::sleep_for(kLate);
   world.all_reduce(data.data(), 1 << 22, DType::i32, ReduceOp::max, "test.work", stream());
   world.barrier("test.barrier", stream());
   EXPECT_EQ(cudaStreamQuery(static_cast<cudaStream_t>(stream().handle)), cudaSuccess);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
-  EXPECT_GT(Clock::now() - begin, kLate * 2 / 3);
+  EXPECT_GE(Clock::now() - begin, kLate);
 }
 
 TEST_F(NcclCommunicatorTest, TellsItsLastOperation) {
@@ -370,6 +370,7 @@ TEST_F(NcclCommunicatorTest, NothingToMove) {
   world.reduce_scatter(nullptr, nullptr, 0, DType::f32, "test", stream());
   world.broadcast(nullptr, 0, DType::f32, 0, "test", stream());
   world.barrier("test", stream());
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
 }
 
 TEST_F(NcclCommunicatorTest, RefusesWhatCannotWork) {
@@ -430,23 +431,6 @@ TEST_F(NcclCommunicatorTest, AbortedCommunicatorsRefuseWork) {
     EXPECT_THROW(world.barrier("test", stream()), InternalError);
   }
   coordinator_->barrier();
-}
-
-TEST_F(NcclCommunicatorTest, TimesASmallAllReduce) {
-  constexpr int kRounds = 20;
-  Communicator& world = *any_layout().world;
-  const DeviceBytes data(1024);
-  world.barrier("test.time", stream());
-  const auto begin = std::chrono::steady_clock::now();
-  for (int round = 0; round < kRounds; ++round) {
-    world.all_reduce(data.data(), 256, DType::f32, ReduceOp::max, "test.time", stream());
-  }
-  synchronize(stream());
-  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
-  if (world.rank() == 0) {
-    fmt::print("{}, {} ranks, {} a GPU: {:.3f} ms a small all-reduce\n", device_.name, world.size(),
-               options_.ranks_per_gpu, time.count() * 1e3 / kRounds);
-  }
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <functional>
 #include <thread>
 
+#include "core/stopwatch.h"
+
 namespace longhaul {
 namespace {
 
@@ -24,6 +26,8 @@ int in_child(const std::function<void()>& work) {
   return status;
 }
 
+// Signals within a fifth of a second count as one.
+constexpr double kOneWishSeconds = 0.2;
 constexpr std::chrono::milliseconds kLater{250};
 
 TEST(StopSignals, RemembersTheFirst) {
@@ -36,12 +40,18 @@ TEST(StopSignals, RemembersTheFirst) {
 }
 
 TEST(StopSignals, TheSameWishByTwoRoadsCountsOnce) {
-  const int status = in_child([] {
-    const StopSignals signals;
-    ::raise(SIGUSR1);
-    ::raise(SIGTERM);
-    if (StopSignals::received() != SIGUSR1) ::_exit(9);
-  });
+  int status = 0;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const Stopwatch watch;
+    status = in_child([] {
+      const StopSignals signals;
+      ::raise(SIGUSR1);
+      ::raise(SIGTERM);
+      if (StopSignals::received() != SIGUSR1) ::_exit(9);
+    });
+    // A child that the machine has stopped between the two signals shows nothing.
+    if (status == 0 || watch.seconds() < kOneWishSeconds) break;
+  }
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 

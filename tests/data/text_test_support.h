@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -13,6 +12,7 @@
 #include "data/json/json_parse.h"
 #include "data/json/json_value.h"
 #include "data/template/row_encoder.h"
+#include "metrics/temporary_directory.h"
 
 namespace longhaul::test {
 
@@ -43,20 +43,6 @@ inline const RowEncoder& encoder(std::string_view model) {
   static const RowEncoder qwen25 = RowEncoder::load(unpacked() / "qwen2.5", {});
   static const RowEncoder qwen3 = RowEncoder::load(unpacked() / "qwen3", {});
   return model == "qwen2.5" ? qwen25 : qwen3;
-}
-
-/// A new folder under the test's temporary directory, empty.
-inline std::filesystem::path fresh_folder(const std::string& name) {
-  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / name;
-  std::filesystem::remove_all(path);
-  std::filesystem::create_directories(path);
-  return path;
-}
-
-inline void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file << bytes;
-  ASSERT_TRUE(file.good()) << path;
 }
 
 /// The text of the exception of type Error that `work` throws; a test failure when it throws none.

@@ -6,7 +6,9 @@ import subprocess
 
 import launch_support
 
-LONGEST = 20.0  # seconds; the silent address alone takes ssh's ConnectTimeout of 8
+# Seconds. On a quiet machine it takes a few, and 8 for a silent address; the system itself gives up on one
+# after two minutes.
+LONGEST = 90.0
 
 
 class BadHosts(launch_support.LaunchTest):
@@ -20,7 +22,7 @@ class BadHosts(launch_support.LaunchTest):
             self.assertIn(word, output)
         for word in absent:
             self.assertNotIn(word, output)
-        self.assert_nothing_left(2)
+        self.assert_nothing_left()
         return output
 
     def row(self, host, output):
@@ -38,7 +40,7 @@ class BadHosts(launch_support.LaunchTest):
 
     def write_on(self, host, path, text, mode="0755"):
         subprocess.run(host.command("bash", "-c", 'cat >"$1" && chmod "$2" "$1"', "-", path, mode), input=text, text=True,
-                       check=True, timeout=20)
+                       check=True, timeout=launch_support.TIMEOUT)
 
     def test_wrong_password(self):
         wrong = self.write_as_user("wrong\n", "home", "wrong", mode=0o600)
@@ -152,7 +154,7 @@ class BadHosts(launch_support.LaunchTest):
             for process in self.cluster.hosts[1].processes():
                 if process.parent == holder.pid:
                     os.kill(process.pid, 9)
-            holder.wait(timeout=20)
+            holder.wait(timeout=launch_support.TIMEOUT)
 
     def test_data_on_the_first_host_only(self):
         local = self.cluster.make_folder("local")

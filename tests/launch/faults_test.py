@@ -4,11 +4,14 @@ import os
 import signal
 import time
 
+import host_processes
 import launch_support
+from launch_support import running
 
-LONGEST = 30.0  # seconds until everything has stopped
+# Seconds until everything has stopped. It takes 1 to 35 of them on a quiet machine; a fault that nothing
+# notices ends the job after --comm_timeout, which is 600, or never.
+LONGEST = 240.0
 COMM_TIMEOUT = 10
-STEPS = ["--train_iters", 5000]
 
 
 class Faults(launch_support.LaunchTest):
@@ -16,23 +19,22 @@ class Faults(launch_support.LaunchTest):
     config = dict(launch_support.harness.TINY_CONFIG, intermediate_size=2048)
 
     def running_job(self, name, **changes):
-        """A job that has done two steps."""
+        """A job that has done two steps and does not end by itself."""
         save = self.save(name)
-        flags = self.flags(save, **{"save_interval": 1000, **changes}, train=STEPS)
+        flags = self.flags(save, **{"save_interval": running.ENDLESS, **changes},
+                           train=["--train_iters", running.ENDLESS])
         launcher = self.start(*flags)
         self.addCleanup(launcher.stdout.close)
-        self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+        self.wait_for_step(save, 2, launcher)
         return save, launcher
 
-    def assert_stops(self, launcher, fault, *words, limit=LONGEST, status=None, cut_off=None):
+    def assert_stops(self, launcher, fault, *words, status=None, cut_off=None):
         """Call it right after the fault."""
         began = time.monotonic()
-        output, _ = launcher.communicate(timeout=limit + 30)
-        launcher_seconds = time.monotonic() - began
-        left = self.cluster.wait_until_idle(max(0.0, limit - launcher_seconds))
+        output, _ = launcher.communicate(timeout=LONGEST)
+        left = self.cluster.wait_until_idle(max(0.0, LONGEST - (time.monotonic() - began)))
         seconds = time.monotonic() - began
         self.assertEqual(left, [], f"{fault}: processes are left after {seconds:.1f} s\n{output}")
-        self.assertLess(seconds, limit, output)
         self.assertNotEqual(launcher.returncode, 0, output)
         if status is not None:
             self.assertEqual(launcher.returncode, status, output)
@@ -63,8 +65,7 @@ class Faults(launch_support.LaunchTest):
     def test_frozen_rank(self):
         save, launcher = self.running_job("frozen-rank", comm_timeout=COMM_TIMEOUT)
         os.kill(self.rank_on(self.cluster.hosts[2]), signal.SIGSTOP)
-        output = self.assert_stops(launcher, f"SIGSTOP of a rank (--comm_timeout {COMM_TIMEOUT})", "h3",
-                                   limit=COMM_TIMEOUT + LONGEST)
+        output = self.assert_stops(launcher, f"SIGSTOP of a rank (--comm_timeout {COMM_TIMEOUT})", "h3")
         self.assertTrue(os.path.exists(os.path.join(save, "failure.json")), output)
 
     def test_frozen_host(self):
@@ -74,7 +75,7 @@ class Faults(launch_support.LaunchTest):
         for process in third.processes():
             if process.name in ("orted", "longhaul"):
                 os.kill(process.pid, signal.SIGSTOP)
-        self.assert_stops(launcher, "a frozen host (SIGSTOP of everything on it)", "h3", limit=45)
+        self.assert_stops(launcher, "a frozen host (SIGSTOP of everything on it)", "h3")
 
     def test_cut_link(self):
         third = self.cluster.hosts[2]
@@ -93,15 +94,27 @@ class Faults(launch_support.LaunchTest):
 
     def test_full_disk_on_one_host(self):
         third = self.cluster.hosts[2]
-        save, launcher = self.running_job("full-disk", save_interval=4)
-        self.wait_for(lambda: os.path.exists(os.path.join(save, "latest")), launcher, "first checkpoint")
-        # From now on this host sees the save directory on a file system that is full; the folders of the next
-        # checkpoints are there.
+        save = self.save("full-disk")
+        launcher = self.start_held(save, 9, *self.flags(save, longhaul=self.held_program, save_interval=4,
+                                                        train=["--train_iters", 40]))
+        self.addCleanup(launcher.stdout.close)
+        # The first checkpoint is complete, and nothing of the second one is left to be written here.
+        self.wait_for_step(save, 9, launcher)
+        self.wait_for(lambda: "checkpoint" not in self.threads(self.rank_on(third)), launcher, "end of writing")
+        # From now on this host sees the save directory on a file system that is full; the folder of the next
+        # checkpoint is there.
         third.run("bash", "-c", 'mount -t tmpfs -o mode=1777,size=1m tmpfs "$1" && cd "$1" && '
-                  'for i in $(seq 4 4 400); do mkdir -m 0777 "$(printf step_%08d.tmp $i)"; done; '
-                  'head -c 2000000 /dev/zero >full 2>/dev/null || true', "-", save)
+                  'mkdir -m 0777 step_00000012.tmp; head -c 2000000 /dev/zero >full 2>/dev/null || true', "-", save)
         self.addCleanup(third.run, "umount", save)
+        running.release(save)
         self.assert_stops(launcher, "a full disk on one host", "No space left", "h3")
+
+    @staticmethod
+    def threads(pid):
+        found = []
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found.append(host_processes.read_bytes(f"/proc/{pid}/task/{thread}/comm").decode().strip())
+        return found
 
     def test_fault_ranks(self):
         for name, fault in (("throw", "a rank that throws"), ("leave", "a rank that leaves with status 0")):
@@ -111,10 +124,9 @@ class Faults(launch_support.LaunchTest):
                 os.chown(save, self.cluster.uid, self.cluster.uid)
                 launcher = self.start(*self.flags(save, longhaul=self.fault_rank))
                 self.addCleanup(launcher.stdout.close)
-                self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+                self.wait_for_step(save, 2, launcher)
                 self.write_as_user("", "saves", name, name)
                 self.assert_stops(launcher, fault)
-
 
     def test_daemon_that_cannot_start(self):
         """mpirun alone would wait for ever for the second host."""
@@ -126,8 +138,7 @@ class Faults(launch_support.LaunchTest):
         self.addCleanup(second.run, "umount", orted)
         launcher = self.start(*self.flags(os.path.join(folder, "save")))
         self.addCleanup(launcher.stdout.close)
-        self.assert_stops(launcher, "a daemon that does not start", "10.77.7.2: Open MPI's daemon did not start",
-                          limit=45)
+        self.assert_stops(launcher, "a daemon that does not start", "10.77.7.2: Open MPI's daemon did not start")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import host_processes
 USER = "trainer"
 NETWORK = "10.77.7"
 SSHD = "/usr/sbin/sshd"
+PATIENCE = 120  # seconds for something that takes one
 
 # The first process of a host. It reaps what becomes an orphan, as init does.
 INIT = r"""
@@ -46,6 +47,13 @@ def why_not():
     tried = subprocess.run(["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "ip", "link", "add", "b0",
                             "type", "bridge"], capture_output=True, text=True, check=False)
     return "" if tried.returncode == 0 else f"no network namespaces: {tried.stderr.strip()}"
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"no {what} after {PATIENCE} s"
+        time.sleep(0.1)
 
 
 def end_with_parent(command):
@@ -89,7 +97,7 @@ class Host:
         return line + [str(word) for word in words]
 
     def run(self, *words, **options):
-        return subprocess.run(self.command(*words, **options), capture_output=True, text=True, timeout=60,
+        return subprocess.run(self.command(*words, **options), capture_output=True, text=True, timeout=PATIENCE,
                               check=True, stdin=subprocess.DEVNULL)
 
     def processes(self):
@@ -102,7 +110,7 @@ class Host:
     def crash(self):
         """Ends every process at once, as a reboot does."""
         os.kill(self.pid, signal.SIGKILL)
-        self.holder.wait(timeout=20)
+        self.holder.wait(timeout=PATIENCE)
 
 
 class Cluster:
@@ -168,10 +176,17 @@ class Cluster:
                        "PasswordAuthentication yes\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\n"
                        f"AllowUsers {USER}\nMaxStartups 100\n")
         host.run(SSHD, "-f", host.sshd_config, "-E", self.path(f"{host.name}.sshd.log"))
+        # It goes to the background first, then listens, then writes this file; which goes with it.
+        wait_until(lambda: os.path.exists(self.sshd_pid_file(host)), f"sshd on {host.name}")
+
+    @staticmethod
+    def sshd_pid_file(host):
+        return f"/proc/{host.pid}/root/run/sshd.pid"
 
     def change_host_key(self, host):
         """As after a reinstallation."""
         host.run("bash", "-c", "kill $(cat /run/sshd.pid)")
+        wait_until(lambda: not os.path.exists(self.sshd_pid_file(host)), f"end of sshd on {host.name}")
         for suffix in (".key", ".key.pub"):
             os.remove(host.sshd_config + suffix)
         self.start_sshd(host)
@@ -180,7 +195,8 @@ class Cluster:
         return f"to-{host.name}"
 
     def on_switch(self, *words):
-        subprocess.run(["nsenter", "-t", str(self.switch.pid), "-n", "--", *words], check=True, timeout=20)
+        subprocess.run(["nsenter", "-t", str(self.switch.pid), "-n", "--", *words], check=True,
+                       timeout=PATIENCE)
 
     def cut_link(self, host):
         self.on_switch("ip", "link", "set", self.port_of(host), "down")
@@ -237,8 +253,8 @@ class Cluster:
         for host in self.hosts:
             if host.is_up():
                 host.holder.kill()
-                host.holder.wait(timeout=20)
+                host.holder.wait(timeout=PATIENCE)
         if self.switch is not None:
             self.switch.kill()
-            self.switch.wait(timeout=20)
+            self.switch.wait(timeout=PATIENCE)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -17,8 +17,9 @@ import hosts
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "app"))
 import harness  # noqa: E402
+import running  # noqa: E402
 
-TIMEOUT = 120
+TIMEOUT = harness.TIMEOUT
 SKIPPED = 77  # SKIP_RETURN_CODE of these tests
 
 
@@ -56,6 +57,7 @@ class LaunchTest(unittest.TestCase):
         os.makedirs(cls.path("bin"))
         cls.program = cls.path("bin", "longhaul")
         shutil.copy(harness.LONGHAUL, cls.program)
+        cls.held_program = cls.write_held_program()
         cls.fault_rank = cls.path("bin", "fault_rank")
         shutil.copy(os.environ.get("LONGHAUL_FAULT_RANK", os.path.join(
             os.path.dirname(harness.LONGHAUL), "..", "..", "tests", "launch", "fault_rank")), cls.fault_rank)
@@ -63,6 +65,17 @@ class LaunchTest(unittest.TestCase):
             if os.path.isdir(os.path.join(harness.ROOT, folder)):
                 shutil.copytree(os.path.join(harness.ROOT, folder), cls.path(folder))
         cls.password_file = cls.write_as_user(cls.cluster.password + "\n", "home", "password", mode=0o600)
+
+    @classmethod
+    def write_held_program(cls):
+        """The program with what holds it at a step (running.hold()), and lets it hang at SIGUSR2."""
+        library = shutil.copy(running.INJECT_FAULT, cls.path("bin"))
+        os.makedirs(cls.path("bin", "held"))
+        path = cls.path("bin", "held", "longhaul")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/bash\nexport LD_PRELOAD={library} LONGHAUL_TEST_FAULT=hang\nexec {cls.program} \"$@\"\n")
+        os.chmod(path, 0o755)
+        return path
 
     @classmethod
     def write_model(cls):
@@ -118,7 +131,7 @@ class LaunchTest(unittest.TestCase):
             "ssh_password_file": self.password_file, "longhaul": self.program, "model": self.model,
             "dataset": self.rows, "save": save, "backend": "cpu", "max_length": 1024, "micro_bs": 1, "global_bs": 3,
             "tensor_model_parallel_size": 1, "context_parallel_size": 1, "save_interval": 3, "lr": "2e-3",
-            "split_dataset_ratio": 0, "epochs": 1000,
+            "split_dataset_ratio": 0, "epochs": running.ENDLESS,
         }
         flags.update(changes)
         words = []
@@ -135,7 +148,7 @@ class LaunchTest(unittest.TestCase):
         script = self.launcher_script()
         if script is not None:
             os.kill(script, signal.SIGKILL)
-            self.cluster.wait_until_idle(20)
+            self.cluster.wait_until_idle(TIMEOUT)
 
     def start(self, *words, script="launch.sh", host=0, environment=()):
         """The launcher, called by the account on a host; its output comes in one stream."""
@@ -148,12 +161,18 @@ class LaunchTest(unittest.TestCase):
             cwd=self.cluster.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True)
 
-    def launch(self, *words, timeout=TIMEOUT, **options):
+    def start_held(self, save, hold_at, *words, environment=()):
+        """The same with a program that goes no further than hold_at steps until it is released; `words` are
+        made by flags(save, longhaul=self.held_program, ...)."""
+        running.hold(save, hold_at)
+        return self.start(*words, environment=[f"LONGHAUL_TEST_HOLD={save}", *environment])
+
+    def launch(self, *words, **options):
         """Runs the launcher to its end: exit status, output, seconds."""
         began = time.monotonic()
         launcher = self.start(*words, **options)
         try:
-            output, _ = launcher.communicate(timeout=timeout)
+            output, _ = launcher.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             self.end(launcher)
             print(launcher.stdout.read())
@@ -165,8 +184,9 @@ class LaunchTest(unittest.TestCase):
     def assert_launched(self, result):
         self.assertEqual(result[0], 0, result[1])
 
-    def assert_nothing_left(self, seconds=0.0, but_files_on=None):
-        left = self.cluster.wait_until_idle(seconds)
+    def assert_nothing_left(self, but_files_on=None):
+        """What is left for good: a busy machine may need a while to end a process."""
+        left = self.cluster.wait_until_idle(60)
         self.assertEqual(left, [], "processes of the job are left")
         for host in self.cluster.hosts:
             if not host.is_up() or host is but_files_on:
@@ -193,18 +213,26 @@ class LaunchTest(unittest.TestCase):
         launcher.kill()
         launcher.wait()
 
-    def ranks(self, host=None):
-        """Processes that run the program, on one host or on all."""
-        return [process for name, process in self.cluster.user_processes()
-                if process.name == "longhaul" and (host is None or name == host.name)]
+    @staticmethod
+    def is_rank(process):
+        """The launcher also asks the program for its version."""
+        return process.name == "longhaul" and host_processes.arguments(process.pid)[1:2] == ["train"]
 
-    def wait_for(self, condition, launcher, what, seconds=TIMEOUT):
-        end = time.monotonic() + seconds
+    def ranks(self, host=None):
+        """Processes that train, on one host or on all."""
+        return [process for name, process in self.cluster.user_processes()
+                if self.is_rank(process) and (host is None or name == host.name)]
+
+    def wait_for(self, condition, launcher, what):
+        end = time.monotonic() + TIMEOUT
         while not condition():
             if launcher.poll() is not None:
                 self.fail(f"the launcher ended before {what}:\n{launcher.stdout.read()}")
-            self.assertLess(time.monotonic(), end, f"no {what} after {seconds} s")
+            self.assertLess(time.monotonic(), end, f"no {what} after {TIMEOUT} s")
             time.sleep(0.02)
+
+    def wait_for_step(self, save, step, launcher):
+        self.wait_for(lambda: self.steps_done(save) >= step, launcher, f"step {step}")
 
     @staticmethod
     def steps_done(save):

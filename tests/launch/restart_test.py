@@ -5,6 +5,7 @@ import random
 import signal
 
 import launch_support
+from launch_support import running
 
 STEPS = 18
 
@@ -20,17 +21,24 @@ class Restart(launch_support.LaunchTest):
             self.assert_launched(self.launch(*self.flags(save, train=self.train, **self.settings)))
         return self.losses(save, STEPS)
 
-    def begin(self, save, **changes):
-        launcher = self.start(*self.flags(save, train=self.train, **{**self.settings, **changes}))
+    def begin(self, save, hold_at, **changes):
+        """A job that waits after so many steps for what the test does to it."""
+        launcher = self.start_held(save, hold_at, *self.flags(
+            save, longhaul=self.held_program, train=self.train, **{**self.settings, **changes}))
         self.addCleanup(launcher.stdout.close)
+        self.wait_for_step(save, hold_at, launcher)
         return launcher
 
-    def wait_for_step(self, save, step, launcher):
-        self.wait_for(lambda: self.steps_done(save) >= step and len(self.ranks()) == 3, launcher, f"step {step}")
+    def kill_a_rank(self, launcher, victim):
+        """Returns when the job has ended; it may have been started again."""
+        ranks = {rank.pid for rank in self.ranks()}
+        os.kill(victim.pid, signal.SIGKILL)
+        self.wait_for(lambda: launcher.poll() is not None or not ranks & {rank.pid for rank in self.ranks()},
+                      launcher, "end of the job")
 
     def finish(self, launcher):
         output, _ = launcher.communicate(timeout=launch_support.TIMEOUT)
-        self.assert_nothing_left(5)
+        self.assert_nothing_left()
         return output
 
     def test_rank_killed_at_three_random_steps(self):
@@ -38,17 +46,13 @@ class Restart(launch_support.LaunchTest):
         seed = random.randrange(10**6)
         generator = random.Random(seed)
         save = self.save("killed")
-        launcher = self.begin(save, max_restarts=3)
-        at = []
-        for part in range(3):
-            at.append(generator.randint(part * 6 + 1, part * 6 + 5))
-            self.wait_for_step(save, at[-1], launcher)
-            victim = generator.choice(self.ranks())
-            os.kill(victim.pid, signal.SIGKILL)
-            self.wait_for(lambda gone=victim.pid: gone not in [rank.pid for rank in self.ranks()], launcher,
-                          "end of the rank")
-            # The log may be rewritten by the next start; that one must be there before the next kill.
-            self.wait_for(lambda: not self.ranks(), launcher, "end of the job")
+        at = [generator.randint(part * 6 + 1, part * 6 + 5) for part in range(3)]
+        launcher = self.begin(save, at[0], max_restarts=3)
+        for following in (*at[1:], STEPS):
+            self.kill_a_rank(launcher, generator.choice(self.ranks()))
+            running.hold(save, following)
+            if following < STEPS:
+                self.wait_for_step(save, following, launcher)
         output = self.finish(launcher)
         self.assertEqual(launcher.returncode, 0, output)
         self.assertEqual(output.count("Restart "), 3, output)
@@ -58,11 +62,11 @@ class Restart(launch_support.LaunchTest):
 
     def test_no_more_restarts_than_asked_for(self):
         save = self.save("once")
-        launcher = self.begin(save, max_restarts=1)
-        for _ in range(2):
-            self.wait_for_step(save, 1, launcher)
-            os.kill(self.ranks()[0].pid, signal.SIGKILL)
-            self.wait_for(lambda: not self.ranks() or launcher.poll() is not None, launcher, "end of the job")
+        launcher = self.begin(save, 1, max_restarts=1)
+        self.kill_a_rank(launcher, self.ranks()[0])
+        running.hold(save, 2)
+        self.wait_for_step(save, 2, launcher)
+        self.kill_a_rank(launcher, self.ranks()[0])
         output = self.finish(launcher)
         self.assertEqual(launcher.returncode, 137, output)
         self.assertEqual(output.count("Restart "), 1, output)
@@ -72,16 +76,16 @@ class Restart(launch_support.LaunchTest):
         self.assertEqual(result[0], 2, result[1])
         self.assertNotIn("Restart ", result[1])
 
-    def crash_third_host(self):
+    def crash_third_host(self, save):
         self.addCleanup(self.cluster.boot, self.cluster.hosts[2])
         self.cluster.hosts[2].crash()
+        running.release(save)
 
     def test_elastic_goes_on_with_the_hosts_that_are_left(self):
         expected = self.undisturbed()
         save = self.save("elastic")
-        launcher = self.begin(save, max_restarts=1, elastic=True)
-        self.wait_for_step(save, 5, launcher)
-        self.crash_third_host()
+        launcher = self.begin(save, 5, max_restarts=1, elastic=True)
+        self.crash_third_host(save)
         output = self.finish(launcher)
         self.assertEqual(launcher.returncode, 0, output)
         self.assertIn("Going on with 2 of 3 hosts: 10.77.7.1 10.77.7.2", output)
@@ -92,9 +96,8 @@ class Restart(launch_support.LaunchTest):
 
     def test_elastic_needs_a_layout_that_fits(self):
         save = self.save("layout")
-        launcher = self.begin(save, max_restarts=1, elastic=True, context_parallel_size=3, restart_wait=0)
-        self.wait_for_step(save, 3, launcher)
-        self.crash_third_host()
+        launcher = self.begin(save, 3, max_restarts=1, elastic=True, context_parallel_size=3, restart_wait=0)
+        self.crash_third_host(save)
         output = self.finish(launcher)
         self.assertEqual(launcher.returncode, 205, output)
         self.assertIn("The 2 that are left are too few for TP 1 x CP 3", output)
@@ -103,10 +106,10 @@ class Restart(launch_support.LaunchTest):
     def test_without_elastic_a_host_is_waited_for(self):
         expected = self.undisturbed()
         save = self.save("waited")
-        launcher = self.begin(save, max_restarts=1)
-        self.wait_for_step(save, 3, launcher)
+        launcher = self.begin(save, 3, max_restarts=1)
         third = self.cluster.hosts[2]
         third.crash()
+        running.release(save)
         heard = []
         for line in launcher.stdout:
             heard.append(line)
@@ -121,18 +124,14 @@ class Restart(launch_support.LaunchTest):
     def test_stop_on_request_and_the_same_command_again(self):
         expected = self.undisturbed()
         save = self.save("stopped")
-        launcher = self.begin(save, save_interval=1000, max_restarts=2)
-        self.wait_for_step(save, 4, launcher)
+        launcher = self.begin(save, 4, save_interval=1000, max_restarts=2)
         os.kill(self.launcher_script(), signal.SIGINT)
         output = self.finish(launcher)
         self.assertEqual(launcher.returncode, 75, output)
         self.assertIn("the same command continues", output)
         self.assertNotIn("Restart ", output)
-        done = self.steps_done(save)
-        self.assertTrue(4 <= done < STEPS, done)
-        launcher = self.begin(save, save_interval=1000)
-        output = self.finish(launcher)
-        self.assertEqual(launcher.returncode, 0, output)
+        self.assertEqual(self.steps_done(save), 5, "the step under way is finished")
+        self.assert_launched(self.launch(*self.flags(save, train=self.train, **{**self.settings, "save_interval": 1000})))
         self.assertEqual(self.losses(save, STEPS), expected)
 
 

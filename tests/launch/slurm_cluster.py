@@ -7,7 +7,6 @@ import pwd
 import secrets
 import shutil
 import subprocess
-import time
 
 import hosts
 
@@ -38,8 +37,11 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
 SlurmdParameters=config_overrides
-SlurmctldTimeout=30
-SlurmdTimeout=30
+# On a busy machine everything may take its time.
+SlurmctldTimeout=600
+SlurmdTimeout=600
+MessageTimeout=90
+BatchStartTimeout=300
 KillWait=5
 MinJobAge=600
 InactiveLimit=0
@@ -82,10 +84,11 @@ class SlurmCluster(hosts.Cluster):
             os.makedirs(os.path.join(self.slurm, f"tmp.{node.name}"))
             os.chmod(os.path.join(self.slurm, f"tmp.{node.name}"), 0o1777)
             self.on(node, "slurmd", "-N", node.name)
-        end = time.monotonic() + 30
-        while self.on(self.hosts[0], "sinfo", "-h", "-N", "-o", "%T").split() != ["idle"] * len(self.nodes):
-            assert time.monotonic() < end, "the nodes did not come up: " + self.on(self.hosts[0], "sinfo", "-N", "-l")
-            time.sleep(0.1)
+        hosts.wait_until(self.all_nodes_are_idle, "idle nodes")
+
+    def all_nodes_are_idle(self):
+        states = self.try_on(self.hosts[0], "sinfo", "-h", "-N", "-o", "%T")
+        return states.stdout.split() == ["idle"] * len(self.nodes)
 
     def write_configuration(self):
         plugins = ""
@@ -129,9 +132,12 @@ class SlurmCluster(hosts.Cluster):
                 *environment, *words]
         return host.command(*line, user=user)
 
+    def try_on(self, host, *words, **options):
+        return subprocess.run(self.command(host, *words, **options), stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=hosts.PATIENCE, check=False, cwd=self.folder)
+
     def on(self, host, *words, **options):
-        done = subprocess.run(self.command(host, *words, **options), stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=60, check=False, cwd=self.folder)
+        done = self.try_on(host, *words, **options)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 

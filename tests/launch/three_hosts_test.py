@@ -8,6 +8,9 @@ import time
 
 import host_processes
 import launch_support
+from launch_support import running
+
+LOOKS = 3  # at the ranks, before they go on
 
 
 class PasswordWatch:
@@ -18,9 +21,8 @@ class PasswordWatch:
         self.cluster = cluster
         self.password = password
         self.places = set()
-        self.ranks = 0
+        self.looks_at_ranks = 0
         self.rank_variables = set()
-        self.rounds = 0
         self.running = True
         self.thread = threading.Thread(target=self.watch)
 
@@ -34,17 +36,17 @@ class PasswordWatch:
 
     def watch(self):
         while self.running:
-            for host in self.cluster.hosts:
-                for process in host.processes():
-                    self.look_at(host, process)
+            ranks = sum(self.look_at(host, process) for host in self.cluster.hosts for process in host.processes())
             self.look_at_files()
-            self.rounds += 1
+            if ranks >= len(self.cluster.hosts):
+                self.looks_at_ranks += 1
             time.sleep(0.1)
 
     def look_at(self, host, process):
+        """True for a rank."""
         # The process that starts the launcher in a test is no part of it.
         if process.name in ("nsenter", "setpriv"):
-            return
+            return False
         words = host_processes.arguments(process.pid)
         variables = host_processes.environment(process.pid)
         # The launcher itself may hold it for the moment until it has replaced itself.
@@ -52,9 +54,10 @@ class PasswordWatch:
             self.places.add(f"arguments of {process.name} on {host.name}")
         if any(self.password in variable for variable in variables):
             self.places.add(f"environment of {process.name} on {host.name}")
-        if process.name == "longhaul":
-            self.ranks += 1
-            self.rank_variables.update(variable.partition("=")[0] for variable in variables)
+        if not launch_support.LaunchTest.is_rank(process):
+            return False
+        self.rank_variables.update(variable.partition("=")[0] for variable in variables)
+        return True
 
     def look_at_files(self):
         for host in self.cluster.hosts:
@@ -68,9 +71,18 @@ def files_with(folder, text):
 
 
 class ThreeHosts(launch_support.LaunchTest):
+    def finish_watched(self, watch, save, launcher):
+        """The ranks wait after their first step until they have been looked at; what the launcher printed."""
+        self.addCleanup(launcher.stdout.close)
+        self.wait_for(lambda: watch.looks_at_ranks >= LOOKS, launcher, "look at the ranks")
+        running.release(save)
+        output, _ = launcher.communicate(timeout=launch_support.TIMEOUT)
+        self.assertEqual(launcher.returncode, 0, output)
+        return output
+
     def assert_secret(self, watch, text=""):
         self.assertEqual(watch.places, set())
-        self.assertGreater(watch.ranks, 0, "no rank was seen")
+        self.assertIn("OMPI_COMM_WORLD_RANK", watch.rank_variables)
         self.assertFalse({"SSH_ASKPASS", "LONGHAUL_SSH_PASSWORD"} & watch.rank_variables)
         self.assertNotIn(self.cluster.password, text)
         self.assertEqual(files_with(self.cluster.folder, self.cluster.password), [self.password_file])
@@ -78,38 +90,34 @@ class ThreeHosts(launch_support.LaunchTest):
     def test_quick_start_model_with_a_password(self):
         model = self.init_quick_start_model()
         save = self.save("quickstart")
-        flags = self.flags(save, model=model, dataset=self.path("mpi_launch/quickstart/agent_sample.jsonl"),
+        flags = self.flags(save, longhaul=self.held_program, model=model,
+                           dataset=self.path("mpi_launch/quickstart/agent_sample.jsonl"),
                            max_length=1024, save_interval=2, train=["--train_iters", 3])
         with PasswordWatch(self.cluster, self.cluster.password) as watch:
-            result = self.launch(*flags)
-        self.assert_launched(result)
+            output = self.finish_watched(watch, save, self.start_held(save, 1, *flags))
         self.assertEqual(len(self.losses(save, 3)), 3)
-        self.assertIn("TP 1 x CP 1 x DP 3 on 3 ranks", result[1])
-        self.assert_secret(watch, result[1])
-        self.assertGreater(watch.rounds, 20)
-        self.assert_nothing_left(5)
+        self.assertIn("TP 1 x CP 1 x DP 3 on 3 ranks", output)
+        self.assert_secret(watch, output)
+        self.assert_nothing_left()
         with open(os.path.join(save, "launch", "hostfile"), encoding="utf-8") as file:
             self.assertEqual(file.read(), "".join(f"{host.address} slots=1\n" for host in self.cluster.hosts))
-        print(f"3 steps on three hosts in {result[2]:.1f} s, {watch.rounds} looks at all processes")
 
     def test_password_from_the_environment(self):
-        flags = self.flags(self.save("environment"), ssh_password_file=None)
-        watch = PasswordWatch(self.cluster, self.cluster.password)
-        launcher = self.start(*flags, environment=[f"LONGHAUL_SSH_PASSWORD={self.cluster.password}"])
+        save = self.save("environment")
+        flags = self.flags(save, longhaul=self.held_program, ssh_password_file=None)
+        launcher = self.start_held(save, 1, *flags, environment=[f"LONGHAUL_SSH_PASSWORD={self.cluster.password}"])
         self.wait_for(self.ranks, launcher, "a rank")
-        with watch:
-            output, _ = launcher.communicate(timeout=launch_support.TIMEOUT)
-        self.assertEqual(launcher.returncode, 0, output)
+        with PasswordWatch(self.cluster, self.cluster.password) as watch:
+            output = self.finish_watched(watch, save, launcher)
         self.assert_secret(watch, output)
 
     def test_password_as_an_argument(self):
-        flags = self.flags(self.save("argument"), ssh_password_file=None, ssh_password=self.cluster.password)
-        watch = PasswordWatch(self.cluster, self.cluster.password)
-        launcher = self.start(*flags)
+        save = self.save("argument")
+        flags = self.flags(save, longhaul=self.held_program, ssh_password_file=None, ssh_password=self.cluster.password)
+        launcher = self.start_held(save, 1, *flags)
         self.wait_for(self.ranks, launcher, "a rank")
-        with watch:
-            output, _ = launcher.communicate(timeout=launch_support.TIMEOUT)
-        self.assertEqual(launcher.returncode, 0, output)
+        with PasswordWatch(self.cluster, self.cluster.password) as watch:
+            output = self.finish_watched(watch, save, launcher)
         self.assertIn("every user of this machine can read command lines", output)
         self.assert_secret(watch, output)
 
@@ -129,12 +137,23 @@ class ThreeHosts(launch_support.LaunchTest):
                                          context_parallel_size=2), host=2)
         self.assert_launched(result)
         self.assertIn("TP 1 x CP 2 x DP 2 on 4 ranks", result[1])
-        self.assert_nothing_left(5)
+        self.assert_nothing_left()
+
+    def endless_job(self, name, **changes):
+        """A job of which the test knows that it does not end by itself: a step does not."""
+        save = self.save(name)
+        flags = self.flags(save, longhaul=self.held_program, save_interval=running.ENDLESS,
+                           train=["--train_iters", running.ENDLESS], **changes)
+        launcher = self.start_held(save, 2, *flags)
+        self.addCleanup(launcher.stdout.close)
+        self.wait_for_step(save, 2, launcher)
+        [last] = self.ranks(self.cluster.hosts[2])
+        os.kill(last.pid, signal.SIGUSR2)
+        self.wait_for(lambda: not running.in_signal_set(last.pid, "ShdPnd", signal.SIGUSR2), launcher, "a hang")
+        return launcher
 
     def test_ports_and_network_are_those_asked_for(self):
-        save = self.save("ports")
-        launcher = self.start(*self.flags(save, port=31000, train=["--train_iters", 2000]))
-        self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+        launcher = self.endless_job("ports", port=31000)
         listening = {}
         for host in self.cluster.hosts:
             text = host.run("ss", "-Hltnp").stdout
@@ -148,38 +167,38 @@ class ThreeHosts(launch_support.LaunchTest):
         self.assertLessEqual(len(listening["longhaul"] - set(range(31004, 31064))), 1)
         self.assertLessEqual({port for program in ("mpirun", "orted") for port in listening.get(program, ())},
                              set(range(31000, 31004)))
-        self.assert_nothing_left(5)
+        self.assert_nothing_left()
 
     def interrupt_twice(self, launcher, number):
-        """The second signal follows at once; two of the same kind become one when they come too close."""
-        began = time.monotonic()
+        """The second signal follows as soon as the launcher has said that it has got the first one."""
         script = self.launcher_script()
         os.kill(script, number)
-        time.sleep(0.3)
+        heard = []
+        for line in launcher.stdout:
+            heard.append(line)
+            if line.startswith("Stopping:"):
+                break
+        began = time.monotonic()
         os.kill(script, number)
-        output, _ = launcher.communicate(timeout=30)
-        return output, time.monotonic() - began
+        output, _ = launcher.communicate(timeout=launch_support.TIMEOUT)
+        return "".join(heard) + output, time.monotonic() - began
 
     def test_two_interrupts_end_everything_at_once(self):
-        save = self.save("interrupted")
-        launcher = self.start(*self.flags(save, train=["--train_iters", 2000]))
-        self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+        launcher = self.endless_job("interrupted")
         output, seconds = self.interrupt_twice(launcher, signal.SIGINT)
         self.assertEqual(launcher.returncode, 130, output)
-        self.assertLess(seconds, 15)
-        self.assert_nothing_left(0)
+        self.assertIn("Ending all ranks at once.", output)
+        self.assert_nothing_left()
         print(f"everything ended {seconds:.1f} s after two interrupts")
 
     def test_nothing_stays_when_the_launcher_is_killed(self):
-        save = self.save("killed-launcher")
-        launcher = self.start(*self.flags(save, train=["--train_iters", 2000]))
-        self.wait_for(lambda: self.steps_done(save) >= 2, launcher, "second step")
+        launcher = self.endless_job("killed-launcher")
         for host in self.cluster.hosts:  # nobody is there to remove files
             self.addCleanup(host.run, "bash", "-c", "rm -rf /tmp/longhaul-*")
         began = time.monotonic()
         os.kill(self.launcher_script(), signal.SIGKILL)
-        launcher.communicate(timeout=30)
-        self.assertEqual(self.cluster.wait_until_idle(15), [])
+        launcher.communicate(timeout=launch_support.TIMEOUT)
+        self.assertEqual(self.cluster.wait_until_idle(launch_support.TIMEOUT), [])
         print(f"everything ended {time.monotonic() - began:.1f} s after kill -9 of the launcher")
 
     def test_dry_run_contacts_nobody(self):
@@ -190,7 +209,6 @@ class ThreeHosts(launch_support.LaunchTest):
         self.assertIn("10.77.7.201 slots=4\n10.77.7.202 slots=4\n", output)
         self.assertIn("-n 8", output)
         self.assertFalse(os.path.exists(save))
-
 
     def test_scripts_for_models_have_their_defaults(self):
         hosts = ["10.0.8.7", "10.0.8.8", "10.0.8.9", "10.0.8.11"]

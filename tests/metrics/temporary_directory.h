@@ -11,12 +11,11 @@
 
 namespace longhaul::test {
 
-/// A fresh folder that vanishes with the object.
+/// A fresh folder of this process alone that vanishes with the object.
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "longhaul_metrics.XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "longhaul-test.XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed for " + name);
     path_ = name;
   }

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "metrics/temporary_directory.h"
 #include "model/parameter_table.h"
 #include "test_data.h"
 
@@ -334,12 +335,11 @@ TEST(ModelConfig, NamesFilesThatAreNone) {
   EXPECT_CONTAINS(error([] { ModelConfig::parse("[1]", "x/config.json"); }),
                   "x/config.json: must hold a JSON object");
   EXPECT_CONTAINS(error([] { ModelConfig::load("/nonexistent/model"); }), "no such directory");
-  const fs::path empty = fs::path(::testing::TempDir()) / "longhaul_empty_model";
-  fs::create_directories(empty);
-  EXPECT_CONTAINS(error([&] { ModelConfig::load(empty); }), "has no config.json");
+  const test::TemporaryDirectory empty;
+  EXPECT_CONTAINS(error([&] { ModelConfig::load(empty.path()); }), "has no config.json");
   std::ofstream(empty / "config.json").close();
-  EXPECT_CONTAINS(error([&] { ModelConfig::load(empty); }), "config.json: cannot be read, or is");
-  fs::remove_all(empty);
+  EXPECT_CONTAINS(error([&] { ModelConfig::load(empty.path()); }),
+                  "config.json: cannot be read, or is");
 }
 
 }  // namespace

@@ -46,12 +46,13 @@ TEST_F(PhaseTimerTest, WaitingInAPhaseIsCommunication) {
 
 TEST_F(PhaseTimerTest, EachStepBeginsAtZeroAndNothingCountsBetweenSteps) {
   for (int step = 0; step < 2; ++step) {
+    const Stopwatch watch;
     timer_.start();
     runtime_.exposed_comm->timed([] { sleep(5); });
     timer_.mark(&PhaseSeconds::forward);
     const PhaseSeconds seconds = timer_.finish();
     EXPECT_GE(seconds.communication, 0.005);
-    EXPECT_LT(seconds.communication, 0.105);
+    EXPECT_LE(seconds.communication, watch.seconds());
     runtime_.exposed_comm->timed([] { sleep(100); });  // as an evaluation
   }
   EXPECT_EQ(runtime_.exposed_comm->count(), 1U);

@@ -11,8 +11,8 @@ namespace longhaul {
 namespace {
 
 using test::error_of;
-using test::fresh_folder;
 using test::golden;
+using test::TemporaryDirectory;
 using test::unpacked;
 using test::write_file;
 
@@ -44,8 +44,9 @@ Output run(const std::string& action, const std::string& model, const std::files
 
 Output run_text(const std::string& action, const std::string& model, std::string_view text,
                 std::vector<std::string> more = {}) {
-  const auto file = fresh_folder("data_command") / "in.jsonl";
-  write_file(file, text);
+  const TemporaryDirectory folder;
+  const auto file = folder / "in.jsonl";
+  write_file(file, std::string(text));
   return run(action, model, file, std::move(more));
 }
 

@@ -9,8 +9,8 @@
 namespace longhaul {
 namespace {
 
-using test::fresh_folder;
 using test::gzip;
+using test::TemporaryDirectory;
 using test::unpacked;
 using test::write_file;
 using test::zstd;
@@ -40,7 +40,7 @@ constexpr const char* kText = "{\"text\": \"a\"}\n{\"text\": \"b\"}\n";
 constexpr const char* kIds = "{\"ids\": [64]}\n{\"ids\": [65]}\n";
 
 TEST(DataInput, PackedFiles) {
-  const auto folder = fresh_folder("data_input");
+  const TemporaryDirectory folder;
   const std::string model = (unpacked() / "qwen3").string();
   for (const std::string& packed : {gzip(kText), zstd(kText)}) {
     write_file(folder / "in", packed);
@@ -55,7 +55,7 @@ TEST(DataInput, PackedFiles) {
 }
 
 TEST(DataInput, AConfigFileMayBeginWithAByteOrderMark) {
-  const auto folder = fresh_folder("data_config");
+  const TemporaryDirectory folder;
   write_file(folder / "in", kText);
   const std::string flags = fmt::format("model = {}\ninput = {}\n", (unpacked() / "qwen3").string(),
                                         (folder / "in").string());

@@ -16,7 +16,7 @@ namespace {
 
 using test::encoder;
 using test::error_of;
-using test::fresh_folder;
+using test::TemporaryDirectory;
 using test::write_file;
 
 Row row_of(const std::string& messages) {
@@ -206,7 +206,8 @@ TEST(FindRows, ByLineAndIndex) {
 // ---- references
 
 TEST(ReferenceRows, InOrderAndById) {
-  const auto file = fresh_folder("reference") / "reference.jsonl";
+  const TemporaryDirectory folder;
+  const auto file = folder / "reference.jsonl";
   write_file(
       file,
       "\xEF\xBB\xBF{\"text\": \"ü\"}\r\n\n{\"text\": \"\", \"ids\": []}\n{\"error\": \"no\"}");
@@ -230,7 +231,8 @@ TEST(ReferenceRows, InOrderAndById) {
 }
 
 TEST(ReferenceRows, BadFilesAreNamedWithTheLine) {
-  const auto file = fresh_folder("reference") / "reference.jsonl";
+  const TemporaryDirectory folder;
+  const auto file = folder / "reference.jsonl";
   const auto complaint = [&](const std::string& second_line) {
     write_file(file, "{\"id\": \"a\", \"text\": \"1\"}\n" + second_line);
     const std::string text = error_of<UserError>([&] { ReferenceRows rows(file); });

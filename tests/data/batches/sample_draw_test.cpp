@@ -34,7 +34,7 @@ TEST(DataSource, NumberAfterTheLastMark) {
 }
 
 TEST(DataSource, AFileOfThatNameWins) {
-  const test::TemporaryFolder folder;
+  const test::TemporaryDirectory folder;
   const std::string name = (folder.path() / "rows.jsonl#3").string();
   test::write_bytes(name, "{}\n");
   EXPECT_EQ(parse_data_source(name).path, name);

@@ -14,7 +14,7 @@
 namespace longhaul {
 namespace {
 
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 
 TEST(LengthPolicy, WhatFitsIsKeptWhole) {
   for (const auto strategy : {TruncationStrategy::remove, TruncationStrategy::keep_end,
@@ -98,7 +98,7 @@ TEST(SampleSplit, BadRatios) {
 }
 
 TEST(RejectedLog, OneJsonObjectARow) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto file = folder.path() / "rejected.jsonl";
   write_rejected_log(file, {{"a \"b\".jsonl", 3, -1, "", "not JSON: \\ at byte 3"},
                             {"c.jsonl", 7, 70000, "id 世界", "longer than max_length 64000"}});

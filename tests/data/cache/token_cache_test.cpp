@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::read_bytes;
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 
 struct Rows {
@@ -140,7 +140,7 @@ TEST(TrainedPart, CountsWhatIsLeftOfASample) {
 }
 
 TEST(TokenCache, GivesBackWhatWasWritten) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const fs::path file = folder.path() / "tokens.h5";
   const Rows rows = make_rows(300, 3000);  // several chunks of tokens
   write_cache(file, rows);
@@ -150,7 +150,7 @@ TEST(TokenCache, GivesBackWhatWasWritten) {
 }
 
 TEST(TokenCache, WithoutRejectionsOrWithoutSamples) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   Rows rows = make_rows(4, 10);
   Rows none = rows;
   none.samples.clear();
@@ -163,7 +163,7 @@ TEST(TokenCache, WithoutRejectionsOrWithoutSamples) {
 }
 
 TEST(TokenCache, TheSameRowsGiveTheSameBytes) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const Rows rows = make_rows(50, 500);
   write_cache(folder.path() / "a.h5", rows);
   std::this_thread::sleep_for(
@@ -182,7 +182,7 @@ std::string fault_of(const fs::path& file, const std::string& key) {
 }
 
 TEST(TokenCache, RefusesWhatIsNotItsOwn) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const fs::path file = folder.path() / "tokens.h5";
   write_cache(file, make_rows(10, 100));
   EXPECT_EQ(fault_of(file, "key"), "");
@@ -201,7 +201,7 @@ TEST(TokenCache, RefusesWhatIsNotItsOwn) {
 }
 
 TEST(TokenCache, ATruncatedFileIsRefused) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const fs::path file = folder.path() / "tokens.h5";
   const Rows rows = make_rows(40, 300);
   write_cache(file, rows);
@@ -226,7 +226,7 @@ int in_child(const std::function<void()>& work) {
 }
 
 TEST(TokenCache, AFlippedByteIsFoundOrHarmless) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const fs::path file = folder.path() / "tokens.h5";
   const Rows rows = make_rows(40, 60);
   write_cache(file, rows);
@@ -267,7 +267,7 @@ std::size_t temporaries(const fs::path& folder) {
 }
 
 TEST(TokenCache, KilledBeforeTheRenameLeavesNoCacheAndItsRestIsRemovedLater) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const fs::path file = folder.path() / "tokens.h5";
   const Rows rows = make_rows(20, 100);
   const int status = in_child([&] {
@@ -291,7 +291,7 @@ TEST(TokenCache, KilledBeforeTheRenameLeavesNoCacheAndItsRestIsRemovedLater) {
 }
 
 TEST(TokenCache, AFullDiskIsAUserErrorAndKeepsTheOldCache) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const fs::path file = folder.path() / "tokens.h5";
   const Rows small = make_rows(20, 100);
   write_cache(file, small);
@@ -318,7 +318,7 @@ TEST(TokenCache, AFullDiskIsAUserErrorAndKeepsTheOldCache) {
 }
 
 TEST(TokenCache, AFolderThatIsAbsentIsAUserError) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   EXPECT_THROW(TokenCacheWriter(folder.path() / "no" / "tokens.h5", "key"), UserError);
 }
 

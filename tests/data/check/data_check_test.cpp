@@ -13,7 +13,7 @@ namespace longhaul {
 namespace {
 
 using test::row_line;
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 
 DataCheck check(const std::vector<std::filesystem::path>& paths, CheckOptions options = {}) {
@@ -26,7 +26,7 @@ DataCheck check(const std::vector<std::filesystem::path>& paths, CheckOptions op
 std::string summary(const DataCheck& check) { return check_json(check); }
 
 TEST(DataCheck, CountsWhatIsThere) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   write_bytes(path,
               "\xEF\xBB\xBF" + row_line("a", "q", "a") + "\r\n\n" +
@@ -62,7 +62,7 @@ TEST(DataCheck, CountsWhatIsThere) {
 }
 
 TEST(DataCheck, DuplicateIdsAcrossFiles) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto first = folder.path() / "first.jsonl";
   const auto second = folder.path() / "second.jsonl";
   write_bytes(first, row_line("a", "q", "a") + "\n" + row_line("b", "q", "a") + "\n" +
@@ -87,7 +87,7 @@ TEST(DataCheck, DuplicateIdsAcrossFiles) {
 }
 
 TEST(DataCheck, BlocksAndThreadsChangeNothing) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   const auto tail = folder.path() / "tail.jsonl";
   std::string text = "\n";
@@ -121,7 +121,7 @@ TEST(DataCheck, BlocksAndThreadsChangeNothing) {
 }
 
 TEST(DataCheck, AStreamGivesWhatItsFileGives) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   std::string text = "\xEF\xBB\xBF\n";
   for (int i = 0; i < 100; ++i) {
@@ -149,7 +149,7 @@ TEST(DataCheck, AStreamGivesWhatItsFileGives) {
 }
 
 TEST(DataCheck, ExamplesAreLimitedPerReason) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   write_bytes(path, "{\n[\n3\n{\n{\"id\": \"a\"}\n{\"id\": \"a\"}\n{\"id\": \"a\"}\n");
   CheckOptions options;
@@ -165,7 +165,7 @@ TEST(DataCheck, ExamplesAreLimitedPerReason) {
 }
 
 TEST(DataCheck, JsonHoldsTheSame) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "ro\"ws.jsonl";
   write_bytes(path, row_line("a", "q", "x<|im_end|>") + "\n{\"id\": \"\\u001b\"}\n");
   const JsonValue json = parse_json(check_json(check({path})));

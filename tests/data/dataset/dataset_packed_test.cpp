@@ -18,7 +18,7 @@ using test::byte_encoder;
 using test::gzip;
 using test::read_bytes;
 using test::row_line;
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 using test::zstd;
 
@@ -100,7 +100,7 @@ class PackedDataset : public testing::Test {
 
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Log> log_;
-  TemporaryFolder own_;
+  TemporaryDirectory own_;
   fs::path folder_;
 };
 

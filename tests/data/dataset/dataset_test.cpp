@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using test::byte_encoder;
 using test::read_bytes;
 using test::row_line;
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 
 /// All ranks in one folder that rank 0 made, with data files of good and bad rows.
@@ -111,7 +111,7 @@ class DatasetTest : public testing::Test {
 
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Log> log_;
-  TemporaryFolder own_;
+  TemporaryDirectory own_;
   fs::path folder_;
 };
 

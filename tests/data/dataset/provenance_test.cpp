@@ -65,7 +65,7 @@ class ProvenanceTest : public testing::Test {
     return "";
   }
 
-  test::TemporaryFolder folder_;
+  test::TemporaryDirectory folder_;
 };
 
 /// What training does: dataset -> packs -> schedule -> packs of each step.

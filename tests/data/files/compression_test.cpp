@@ -16,7 +16,7 @@ namespace longhaul {
 namespace {
 
 using test::gzip;
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 using test::zstd;
 
@@ -199,7 +199,7 @@ TEST(Compression, OtherFormatsAreNamed) {
 }
 
 TEST(Compression, TheNameDoesNotMatter) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   write_bytes(folder.path() / "text.jsonl.gz", "a\nb\n");
   write_bytes(folder.path() / "packed.jsonl", gzip("a\nb\n"));
   write_bytes(folder.path() / "packed.zst", zstd("a\nb\n"));

@@ -13,7 +13,7 @@ namespace {
 
 using test::gzip;
 using test::read_bytes;
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 using test::zstd;
 
@@ -33,7 +33,7 @@ class UnpackFile : public testing::Test {
     return "";
   }
 
-  TemporaryFolder folder_;
+  TemporaryDirectory folder_;
   std::filesystem::path target_ = folder_.path() / "text";
 };
 

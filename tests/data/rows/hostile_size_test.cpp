@@ -15,7 +15,7 @@
 namespace longhaul {
 namespace {
 
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 
 // Sanitizers take ten times as long, and keep freed memory.
@@ -61,7 +61,7 @@ void expect_linear(int n, const Work& work) {
 }
 
 TEST(HostileSize, ALineOfAHundredMegabytes) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   const std::string small = row_with("id", "\"small\"");
   {

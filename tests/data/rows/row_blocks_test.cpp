@@ -11,7 +11,7 @@
 namespace longhaul {
 namespace {
 
-using test::TemporaryFolder;
+using test::TemporaryDirectory;
 using test::write_bytes;
 
 using Lines = std::vector<std::pair<std::int64_t, std::string>>;
@@ -39,7 +39,7 @@ Lines at_once(const std::filesystem::path& path) {
 }
 
 TEST(RowBlocks, AnyBlockSizeGivesTheLinesOfTheWholeFile) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   const std::vector<std::string> contents = {
       "one\ntwo\nthree",                              // the last line has no end
@@ -59,7 +59,7 @@ TEST(RowBlocks, AnyBlockSizeGivesTheLinesOfTheWholeFile) {
 }
 
 TEST(RowBlocks, RandomFiles) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   std::mt19937_64 random(3);
   for (int repeat = 0; repeat < 50; ++repeat) {
@@ -79,7 +79,7 @@ TEST(RowBlocks, RandomFiles) {
 }
 
 TEST(RowBlocks, SummaryIsOfTheBytes) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   write_bytes(path, "ab\ncd\nef");
   const DataFile file = find_data_file(path);
@@ -99,7 +99,7 @@ std::string complaint_about(const std::filesystem::path& path) {
 }
 
 TEST(RowBlocks, BadFilesAreNamed) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto absent = folder.path() / "absent.jsonl";
   EXPECT_EQ(complaint_about(absent),
             absent.string() + ": cannot be found; check --dataset and --val_dataset");
@@ -111,7 +111,7 @@ TEST(RowBlocks, BadFilesAreNamed) {
 }
 
 TEST(RowBlocks, AFileThatBecameShorterIsAnError) {
-  const TemporaryFolder folder;
+  const TemporaryDirectory folder;
   const auto path = folder.path() / "rows.jsonl";
   write_bytes(path, "ab\ncd\nef");
   const DataFile file = find_data_file(path);

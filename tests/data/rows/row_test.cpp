@@ -13,7 +13,7 @@ namespace longhaul {
 namespace {
 
 using test::error_of;
-using test::fresh_folder;
+using test::TemporaryDirectory;
 using test::write_file;
 
 Row training(std::string_view text) { return parse_row(parse_json(text), RowForm::training); }
@@ -238,7 +238,7 @@ TEST(LineReader, LinesWithNumbersAndOffsets) {
 }
 
 TEST(RowReader, ABadLineDoesNotEndTheFile) {
-  const auto folder = fresh_folder("row_reader");
+  const TemporaryDirectory folder;
   const std::string row = R"("messages": [{"role": "user", "content": "q"}]})";
   write_file(folder / "data.jsonl",
              fmt::format("{{\"id\": \"one\", {0}\n{{\"id\": 1\n\n{{\"id\": \"bad\xFF\"}}\n"
@@ -268,7 +268,7 @@ TEST(RowReader, ABadLineDoesNotEndTheFile) {
 }
 
 TEST(RowReader, SkippedLinesCount) {
-  const auto folder = fresh_folder("row_skip");
+  const TemporaryDirectory folder;
   write_file(folder / "data.jsonl",
              "broken\n{\"messages\": [{\"role\": \"user\", \"content\": \"\"}]}");
   RowReader reader(folder / "data.jsonl");
@@ -281,11 +281,11 @@ TEST(RowReader, SkippedLinesCount) {
 }
 
 TEST(RowReader, FilesThatCannotBeRead) {
-  const auto folder = fresh_folder("row_missing");
+  const TemporaryDirectory folder;
   EXPECT_NE(
       error_of<UserError>([&] { RowReader reader(folder / "none.jsonl"); }).find("none.jsonl"),
       std::string::npos);
-  EXPECT_NE(error_of<UserError>([&] { RowReader reader(folder); }).find("is a directory"),
+  EXPECT_NE(error_of<UserError>([&] { RowReader reader(folder.path()); }).find("is a directory"),
             std::string::npos);
 }
 

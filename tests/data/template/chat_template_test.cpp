@@ -11,7 +11,7 @@ namespace longhaul {
 namespace {
 
 using test::error_of;
-using test::fresh_folder;
+using test::TemporaryDirectory;
 using test::unpacked;
 using test::write_file;
 
@@ -32,9 +32,9 @@ TEST(DetectTemplate, BaseModelsOfQwen25HaveAnotherSystemMessage) {
   for (std::size_t at = 0; (at = text.find(instruct)) != std::string::npos;) {
     text.replace(at, instruct.size(), "You are a helpful assistant.");
   }
-  const auto folder = fresh_folder("template_base");
+  const TemporaryDirectory folder;
   write_file(folder / "chat_template.jinja", text);
-  ASSERT_EQ(detect_template(folder), TemplateFamily::qwen25_base);
+  ASSERT_EQ(detect_template(folder.path()), TemplateFamily::qwen25_base);
   Row row;
   row.messages.push_back({"user", JsonValue::make_string("q"), {}, {}, {}});
   EXPECT_EQ(make_chat_template({.family = TemplateFamily::qwen25_base})->render(row).text,
@@ -43,59 +43,60 @@ TEST(DetectTemplate, BaseModelsOfQwen25HaveAnotherSystemMessage) {
 }
 
 TEST(DetectTemplate, TheJinjaFileWins) {
-  const auto folder = fresh_folder("template_jinja");
+  const TemporaryDirectory folder;
   std::filesystem::copy(unpacked() / "qwen2.5" / "tokenizer_config.json",
                         folder / "tokenizer_config.json");
   write_file(folder / "chat_template.jinja", published("qwen3"));
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen3);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen3);
   write_file(folder / "chat_template.jinja", published("qwen3") + "\n");
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen3);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen3);
   std::string text = published("qwen2.5");
   ASSERT_EQ(text.back(), '\n');
   text.pop_back();
   write_file(folder / "chat_template.jinja", text);
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen25);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen25);
 }
 
 TEST(DetectTemplate, ListOfNamedTemplates) {
-  const auto folder = fresh_folder("template_list");
+  const TemporaryDirectory folder;
   write_file(
       folder / "tokenizer_config.json",
       R"({"chat_template": [{"name": "tool_use", "template": "x"}, {"name": "default", "template": )" +
           to_json(JsonValue::make_string(published("qwen3"))) + "}]}");
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen3);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen3);
   write_file(folder / "tokenizer_config.json", R"({"chat_template": [{"name": "rag"}]})");
-  EXPECT_NE(error_of<UserError>([&] { detect_template(folder); }).find("\"default\""),
+  EXPECT_NE(error_of<UserError>([&] { detect_template(folder.path()); }).find("\"default\""),
             std::string::npos);
 }
 
 TEST(DetectTemplate, WithoutATemplateTheModelTypeDecides) {
-  const auto folder = fresh_folder("template_type");
-  EXPECT_NE(error_of<UserError>([&] { detect_template(folder); }).find("config.json"),
+  const TemporaryDirectory folder;
+  EXPECT_NE(error_of<UserError>([&] { detect_template(folder.path()); }).find("config.json"),
             std::string::npos);
   write_file(folder / "config.json", R"({"model_type": "qwen2"})");
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen25);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen25);
   write_file(folder / "tokenizer_config.json", R"({"chat_template": null})");
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen25);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen25);
   write_file(folder / "config.json", R"({"model_type": "qwen3"})");
-  EXPECT_EQ(detect_template(folder), TemplateFamily::qwen3);
+  EXPECT_EQ(detect_template(folder.path()), TemplateFamily::qwen3);
   write_file(folder / "config.json", R"({"model_type": "llama"})");
-  EXPECT_NE(error_of<UserError>([&] { detect_template(folder); }).find("llama"), std::string::npos);
+  EXPECT_NE(error_of<UserError>([&] { detect_template(folder.path()); }).find("llama"),
+            std::string::npos);
   write_file(folder / "config.json", "{}");
-  EXPECT_NE(error_of<UserError>([&] { detect_template(folder); }).find("missing"),
+  EXPECT_NE(error_of<UserError>([&] { detect_template(folder.path()); }).find("missing"),
             std::string::npos);
 }
 
 TEST(DetectTemplate, AnUnknownTemplateNamesTheKnownOnes) {
-  const auto folder = fresh_folder("template_unknown");
+  const TemporaryDirectory folder;
   write_file(folder / "chat_template.jinja", published("qwen3") + " ");
-  const std::string message = error_of<UserError>([&] { detect_template(folder); });
+  const std::string message = error_of<UserError>([&] { detect_template(folder.path()); });
   for (const char* part : {"chat_template.jinja", "qwen2.5", "qwen3-first", "--chat_template"}) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   }
   write_file(folder / "tokenizer_config.json", "{");
   std::filesystem::remove(folder / "chat_template.jinja");
-  EXPECT_NE(error_of<UserError>([&] { detect_template(folder); }).find("not valid JSON"),
+  EXPECT_NE(error_of<UserError>([&] { detect_template(folder.path()); }).find("not valid JSON"),
             std::string::npos);
 }
 

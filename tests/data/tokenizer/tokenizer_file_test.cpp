@@ -11,7 +11,7 @@ namespace longhaul {
 namespace {
 
 using test::error_of;
-using test::fresh_folder;
+using test::TemporaryDirectory;
 using test::write_file;
 
 /// A complete small tokenizer: the 256 bytes, "ab", "abc" and one added token.
@@ -39,11 +39,9 @@ std::string small_tokenizer() {
 
 class TokenizerFile : public ::testing::Test {
  protected:
-  TokenizerFile() : folder_(fresh_folder("tokenizer_file")) {}
-
   Tokenizer load(const std::string& text) const {
     write_file(folder_ / "tokenizer.json", text);
-    return Tokenizer::load(folder_);
+    return Tokenizer::load(folder_.path());
   }
   /// The message for a tokenizer with `from` replaced by `to`.
   [[nodiscard]] std::string refusal(const std::string& from, const std::string& to) const {
@@ -56,7 +54,7 @@ class TokenizerFile : public ::testing::Test {
     return message;
   }
 
-  std::filesystem::path folder_;
+  TemporaryDirectory folder_;
 };
 
 std::vector<std::int32_t> encode(const Tokenizer& tokenizer, std::string_view text) {
@@ -128,7 +126,7 @@ TEST_F(TokenizerFile, BadTablesAreRefused) {
 }
 
 TEST_F(TokenizerFile, FilesThatAreNoTokenizer) {
-  EXPECT_NE(error_of<UserError>([&] { Tokenizer::load(folder_); }).find("tokenizer.json"),
+  EXPECT_NE(error_of<UserError>([&] { Tokenizer::load(folder_.path()); }).find("tokenizer.json"),
             std::string::npos);
   const std::string whole = small_tokenizer();
   for (const std::string& text :

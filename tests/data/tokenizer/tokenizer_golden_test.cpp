@@ -153,10 +153,9 @@ TEST(Bpe, LongAndShortWordsFollowTheDefinition) {
   }
 }
 
-TEST(Tokenizer, LongRunsTakeTimeInProportion) {
+TEST(Tokenizer, LongRunsComeBackWhole) {  // hostile_size_test.cpp looks at the time they take
   const Tokenizer& tokenizer = encoder("qwen3").tokenizer();
   TokenizerScratch scratch;
-  // A quadratic algorithm would need minutes for these.
   for (const char* unit : {"a", " ", "\n", "=", "ab", "\xE4\xBD\xA0"}) {
     std::string text;
     while (text.size() < 1000000) text += unit;
