@@ -127,13 +127,13 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
 }
 
 void poll_communication(Backend& backend, const Communicators& comms, ProgressRecord& progress) {
-  if (comms.world->size() == 1) return;  // nobody to lose: the host may sleep while it waits
+  if (comms[Group::world].size() == 1) return;  // nobody to lose: the host may sleep while it waits
 #if LONGHAUL_HAS_CUDA
   if (auto* const device = dynamic_cast<cuda::CudaBackend*>(&backend)) {
     device->while_waiting(
         [&comms, &progress, reached = std::uint64_t{0}](double seconds) mutable {
-          poll_nccl_errors(comms);
-          const PendingOperation oldest = oldest_unfinished(comms);
+          comms.poll_errors();
+          const PendingOperation oldest = comms.oldest_unfinished();
           if (std::exchange(reached, oldest.order) != oldest.order) progress.beat();
           progress.wait_for_device(seconds, oldest.group, oldest.label, oldest.bytes);
         },
@@ -143,15 +143,6 @@ void poll_communication(Backend& backend, const Communicators& comms, ProgressRe
   (void)backend;
   (void)comms;
   (void)progress;
-#endif
-}
-
-void abandon_communication(Backend& backend, const Communicators& comms) noexcept {
-#if LONGHAUL_HAS_CUDA
-  if (!backend.memory_is_host()) abort_nccl_communicators(comms);
-#else
-  (void)backend;
-  (void)comms;
 #endif
 }
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
@@ -28,10 +28,6 @@ Communicators make_communicators(Backend& backend, MPI_Comm world, Coordinator& 
 /// has failed would let it wait for ever. `progress` learns of such waits. Both must outlive all
 /// waiting, and `comms` must not move.
 void poll_communication(Backend& backend, const Communicators& comms, ProgressRecord& progress);
-
-/// For a rank that leaves through an exception: collectives in flight end, so that giving back
-/// device memory does not wait for ranks that will not come.
-void abandon_communication(Backend& backend, const Communicators& comms) noexcept;
 
 /// Keeps what the backend has learned for later runs. On one rank.
 void save_learned(Backend& backend, const Log& log);

@@ -67,9 +67,7 @@ class CollectiveBench {
       comm.reduce_scatter(buffer.data(), mine.data(), part, dtype, "bench.reduce_scatter", stream);
     });
     add("all_reduce", 2.0 * others,
-        [&](int) {
-          comm.all_reduce(buffer.data(), whole, dtype, ReduceOp::sum, "bench.all_reduce", stream);
-        },
+        [&](int) { comm.all_reduce(buffer.data(), whole, dtype, "bench.all_reduce", stream); },
         {[&](int) {
            backend_.copy_on_device(buffer.data(), fresh.data(), fresh.view.bytes(), stream);
          },
@@ -94,7 +92,7 @@ void bench_collectives(Backend& backend, const Communicators& comms, Coordinator
         "one rank has nothing to exchange; start several: mpirun -n 2 longhaul bench "
         "collectives");
   }
-  report.set_columns({{"group", "group", 18},
+  report.set_columns({{"group", "group", 20},
                       {"ranks", "ranks", 5},
                       {"collective", "collective", 14},
                       {"dtype", "dtype", 8},

@@ -25,8 +25,8 @@ void KvExchange::wait() {
 void KvExchange::start_gather(ConstMatrixView local, const LayerScratch& s) {
   if (alone()) return;
   follow_compute();
-  runtime_.comms.cp->all_gather(local.data, s.kv_chunks, local.size(), local.dtype,
-                                "attention.gather_kv", runtime_.layer_stream);
+  runtime_.comms[Group::cp].all_gather(local.data, s.kv_chunks, local.size(), local.dtype,
+                                       "attention.gather_kv", runtime_.layer_stream);
   runtime_.backend.record(exchanged_, runtime_.layer_stream);
 }
 
@@ -44,8 +44,9 @@ void KvExchange::start_reduce(const TokenCounts& tokens, const LayerScratch& s) 
                                   inverse_chunk_order(sizes_.cp),
                                   MatrixView(s.d_kv_chunks, DType::f32, tokens.stream, cols));
   follow_compute();
-  runtime_.comms.cp->reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols, DType::f32,
-                                    "attention.reduce_d_kv", runtime_.layer_stream);
+  runtime_.comms[Group::cp].reduce_scatter(s.d_kv_chunks, s.d_kv_local, tokens.local * cols,
+                                           DType::f32, "attention.reduce_d_kv",
+                                           runtime_.layer_stream);
   runtime_.backend.record(exchanged_, runtime_.layer_stream);
 }
 

@@ -148,8 +148,8 @@ ParameterTable::ParameterTable(const ModelConfig& config, const ProcessGrid& gri
 }
 
 void ParameterTable::add(Parameter parameter) {
-  parameter.padded_rows = round_up(parameter.rows, grid_.dp_cp_size());
-  parameter.shard_rows = parameter.padded_rows / grid_.dp_cp_size();
+  parameter.padded_rows = round_up(parameter.rows, grid_.size(Group::dp_cp));
+  parameter.shard_rows = parameter.padded_rows / grid_.size(Group::dp_cp);
   parameters_.push_back(std::move(parameter));
 }
 
@@ -164,7 +164,7 @@ std::vector<Rectangle> ParameterTable::shard_rectangles(const Parameter& paramet
                                                         bool every_replica) const {
   std::vector<Rectangle> owned;
   if (parameter.replicated && grid_.tp_rank() != 0 && !every_replica) return owned;
-  const std::int64_t begin = parameter.shard_rows * grid_.dp_cp_rank();
+  const std::int64_t begin = parameter.shard_rows * grid_.rank(Group::dp_cp);
   const std::int64_t end = begin + parameter.shard_rows;
   for (const Rectangle& piece : parameter.pieces) {
     const std::int64_t first = std::max(begin, piece.parameter_row);

@@ -25,14 +25,14 @@ MatrixView Weights::matrix(int parameter) const {
 MatrixView Weights::shard(int parameter) const {
   const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
   return MatrixView(data(parameter), runtime_.backend.compute_dtype(), p.padded_rows, p.cols)
-      .row_range(p.shard_rows * runtime_.grid.dp_cp_rank(), p.shard_rows);
+      .row_range(p.shard_rows * runtime_.grid.rank(Group::weights), p.shard_rows);
 }
 
 void Weights::gather() {
   Backend& backend = runtime_.backend;
-  Communicator& group = *runtime_.comms.dp_cp;
+  Communicator& group = runtime_.comms[Group::weights];
   if (group.size() == 1) return;
-  const Stream stream = runtime_.comm_stream;
+  const Stream stream = runtime_.weight_stream;
   backend.record(updated_, backend.compute_stream());
   backend.wait(stream, updated_);
   const auto gather_layer = [&](int layer) {
@@ -52,7 +52,7 @@ void Weights::gather() {
 }
 
 void Weights::wait_for(int layer) const {
-  if (runtime_.comms.dp_cp->size() == 1) return;
+  if (runtime_.grid.size(Group::weights) == 1) return;
   const std::size_t slot = layer < 0 ? gathered_.size() - 1 : static_cast<std::size_t>(layer);
   runtime_.exposed_comm->timed(
       [&] { runtime_.backend.wait(runtime_.backend.compute_stream(), gathered_[slot]); });

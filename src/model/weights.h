@@ -22,7 +22,7 @@ class Weights {
   /// This rank's rows of a parameter within the dp_cp group: what the optimizer writes.
   [[nodiscard]] MatrixView shard(int parameter) const;
 
-  /// Gathers every parameter from its shards over dp_cp, layer after layer on the communication
+  /// Gathers every parameter from its shards over dp_cp, layer after layer on the runtime's weight
   /// stream, so that the next forward pass can start while later layers are still on their way.
   void gather();
   /// Work issued on the compute stream from now on waits for the weights of `layer` (-1: those

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
@@ -20,7 +20,8 @@ struct Runtime {
         comms(comms),
         coordinator(coordinator),
         log(log),
-        comm_stream(backend.create_stream("gradients and weights")),
+        comm_stream(backend.create_stream("gradients")),
+        weight_stream(backend.create_stream("weights")),
         layer_stream(backend.create_stream("exchange of a layer")),
         copy_stream(backend.create_stream("copies")),
         exposed_comm(std::make_shared<CommunicationTimer>(backend)) {}
@@ -33,6 +34,7 @@ struct Runtime {
         coordinator(other.coordinator),
         log(other.log),
         comm_stream(other.comm_stream),
+        weight_stream(other.weight_stream),
         layer_stream(other.layer_stream),
         copy_stream(other.copy_stream),
         exposed_comm(other.exposed_comm) {}
@@ -42,8 +44,10 @@ struct Runtime {
   Communicators& comms;
   Coordinator& coordinator;
   const Log& log;
-  /// Reductions of gradients and gathering of weights run here, beside computing.
+  /// Gradients are reduced here, beside computing.
   Stream comm_stream;
+  /// Weights are gathered here, beside computing: they need not queue behind gradients.
+  Stream weight_stream;
   /// What the ranks of a TP or CP group exchange inside a layer, so that it need not queue behind
   /// a layer's gradients.
   Stream layer_stream;

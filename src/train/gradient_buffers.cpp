@@ -124,7 +124,7 @@ void GradientBuffers::complete(int layer) {
     if (table_.parameters()[i].layer == layer) (void)gradient(static_cast<int>(i));
   }
   Backend& backend = runtime_.backend;
-  Communicator& group = *runtime_.comms.dp_cp;
+  Communicator& group = runtime_.comms[Group::dp_cp];
   const Stream stream = runtime_.comm_stream;
   backend.record(bucket.filled, backend.compute_stream());
   backend.wait(stream, bucket.filled);
@@ -161,8 +161,9 @@ void GradientBuffers::finish_step() {
   }
   // Norm weights see only this TP rank's tokens, QK norm weights only its heads.
   const std::int64_t begin = layout_.replicated_begin();
-  runtime_.comms.tp->all_reduce(shards_ + begin, layout_.size() - begin, DType::f32, ReduceOp::sum,
-                                "gradients.sum_replicated", runtime_.backend.compute_stream());
+  runtime_.comms[Group::tp].all_reduce(shards_ + begin, layout_.size() - begin, DType::f32,
+                                       "gradients.sum_replicated",
+                                       runtime_.backend.compute_stream());
 }
 
 }  // namespace longhaul

@@ -45,7 +45,7 @@ class GradientBuffers final : public GradientSink {
   };
   static constexpr int kFree = -2;
 
-  [[nodiscard]] bool direct() const { return runtime_.comms.dp_cp->size() == 1; }
+  [[nodiscard]] bool direct() const { return runtime_.grid.size(Group::dp_cp) == 1; }
   [[nodiscard]] Bucket& bucket_of(int layer);
   /// Where a parameter's whole gradient is made, its layer's bucket being open.
   [[nodiscard]] MatrixView whole_gradient(int parameter);

@@ -26,7 +26,7 @@ double ShardedAdamW::gradient_norm(const float* gradient_shards) {
     backend.sum_of_squares(gradient_shards + layout_.replicated_begin(),
                            layout_.size() - layout_.replicated_begin(), sum_);
   }
-  runtime_.comms.world->all_reduce(sum_, 1, DType::f64, ReduceOp::sum, "gradients.norm", stream);
+  runtime_.comms[Group::world].all_reduce(sum_, 1, DType::f64, "gradients.norm", stream);
   if (sum_on_host_.data() == nullptr) sum_on_host_ = PinnedBuffer(backend, sizeof(double));
   backend.copy_to_host(sum_on_host_.data(), sum_, sizeof(double), stream);
   backend.synchronize(stream);
