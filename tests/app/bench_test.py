@@ -107,6 +107,7 @@ class Bench(harness.ProgramTest):
         self.assertEqual(len(report["rows"]), 3 * 4 * 3)
         for row in report["rows"]:
             self.assertIn(row["bytes"], (4096, 16384, 65536))
+            self.assertEqual(row["wrong"], 0)
             self.assertAlmostEqual(row["algbw"], row["bytes"] / row["microseconds"] * 1e-3,
                                    delta=1e-6 * row["algbw"])
             factor = (row["ranks"] - 1) / row["ranks"] * (2 if row["collective"] == "all_reduce" else 1)
