@@ -128,30 +128,15 @@ Communicators make_communicators(const Device& device, MPI_Comm world, Coordinat
 }
 
 void poll_communication(Device& device, const Communicators& comms, ProgressRecord& progress) {
-  if (comms.world->size() == 1) return;  // nobody to lose: the host may sleep while it waits
-#if LONGHAUL_HAS_CUDA
+  if (comms[Group::world].size() == 1) return;  // nobody to lose: the host may sleep while it waits
   device.while_waiting(
       [&comms, &progress, reached = std::uint64_t{0}](double seconds) mutable {
-        poll_nccl_errors(comms);
-        const PendingOperation oldest = oldest_unfinished(comms);
+        comms.poll_errors();
+        const PendingOperation oldest = comms.oldest_unfinished();
         if (std::exchange(reached, oldest.order) != oldest.order) progress.beat();
         progress.wait_for_device(seconds, oldest.group, oldest.label, oldest.bytes);
       },
       [&progress] { progress.end_wait(); });
-#else
-  (void)device;
-  (void)comms;
-  (void)progress;
-#endif
-}
-
-void abandon_communication(const Device& device, const Communicators& comms) noexcept {
-#if LONGHAUL_HAS_CUDA
-  if (device.kind() == DeviceKind::cuda) abort_nccl_communicators(comms);
-#else
-  (void)device;
-  (void)comms;
-#endif
 }
 
 void save_learned(Ops& ops, const Log& log) {

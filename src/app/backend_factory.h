@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
@@ -27,10 +27,6 @@ Communicators make_communicators(const Device& device, MPI_Comm world, Coordinat
 /// has failed would let it wait for ever. `progress` learns of such waits. Both must outlive all
 /// waiting, and `comms` must not move.
 void poll_communication(Device& device, const Communicators& comms, ProgressRecord& progress);
-
-/// For a rank that leaves through an exception: collectives in flight end, so that giving back
-/// device memory does not wait for ranks that will not come.
-void abandon_communication(const Device& device, const Communicators& comms) noexcept;
 
 /// Keeps what the ops have learned for later runs; a failure is a warning. On one rank.
 void save_learned(Ops& ops, const Log& log);

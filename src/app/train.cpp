@@ -270,7 +270,7 @@ int train(int argc, char** argv, const MpiRuntime& mpi, Coordinator& coordinator
     if (options.preflight_only) return kExitSuccess;
     return train_in_directory(setup, coordinator, engine, failure_file, watchdog, log);
   } catch (...) {
-    abandon_communication(*engine.backend.device, engine.comms);
+    engine.comms.abort();
     throw;
   }
 }

@@ -11,7 +11,7 @@ class SelfCommunicator final : public Communicator {
  public:
   SelfCommunicator() : Communicator(0, 1) {}
 
-  void all_reduce(void*, std::int64_t, DType, ReduceOp, Label, Stream) override {}
+  void all_reduce(void*, std::int64_t, DType, Label, Stream) override {}
   void all_gather(const void* send, void* recv, std::int64_t count, DType dtype, Label,
                   Stream) override {
     copy(send, recv, count, dtype);
@@ -20,10 +20,8 @@ class SelfCommunicator final : public Communicator {
                       Stream) override {
     copy(send, recv, count, dtype);
   }
-  void broadcast(void*, std::int64_t, DType, int, Label, Stream) override {}
   void send(const void*, std::int64_t, DType, int, Label label, Stream) override { no_peer(label); }
   void recv(void*, std::int64_t, DType, int, Label label, Stream) override { no_peer(label); }
-  void barrier(Label, Stream) override {}
 
  private:
   static void copy(const void* send, void* recv, std::int64_t count, DType dtype) {
@@ -38,11 +36,6 @@ class SelfCommunicator final : public Communicator {
 
 std::unique_ptr<Communicator> make_self_communicator() {
   return std::make_unique<SelfCommunicator>();
-}
-
-Communicators make_self_communicators() {
-  return {make_self_communicator(), make_self_communicator(), make_self_communicator(),
-          make_self_communicator(), make_self_communicator()};
 }
 
 }  // namespace longhaul

@@ -2,14 +2,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
+#include "comm/group.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/stream.h"
 
 namespace longhaul {
-
-enum class ReduceOp : std::uint8_t { sum, max };
 
 /// An error that the network library itself reported: a peer or a link that failed.
 class CommunicationError : public InternalError {
@@ -20,6 +20,14 @@ class CommunicationError : public InternalError {
 /// Names a collective for the watchdog and for error messages: a string literal such as
 /// "attention.gather_kv".
 using Label = const char*;
+
+/// The oldest operation that the device has not finished.
+struct PendingOperation {
+  Group group = Group::host;
+  Label label = "device";  // none is known: the device computes
+  std::int64_t bytes = 0;
+  std::uint64_t order = 0;  // among the operations of this rank, counted from 1; 0: none is known
+};
 
 /// Collectives over tensors of one group of ranks. All ranks of the group make the same calls in
 /// the same order with the same counts. Calls are ordered on `stream`; with the MPI implementation
@@ -35,8 +43,8 @@ class Communicator {
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
 
-  /// data [count], in place.
-  virtual void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
+  /// data [count]: the sum of everyone's, in place.
+  virtual void all_reduce(void* data, std::int64_t count, DType dtype, Label label,
                           Stream stream) = 0;
   /// send [count] of each rank -> recv [size * count] in rank order. In place when
   /// send == recv + rank * count elements.
@@ -46,37 +54,32 @@ class Communicator {
   /// recv == send + rank * count elements.
   virtual void reduce_scatter(const void* send, void* recv, std::int64_t count, DType dtype,
                               Label label, Stream stream) = 0;
-  /// data [count] of `root` -> data of everyone.
-  virtual void broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
-                         Stream stream) = 0;
   virtual void send(const void* data, std::int64_t count, DType dtype, int peer, Label label,
                     Stream stream) = 0;
   virtual void recv(void* data, std::int64_t count, DType dtype, int peer, Label label,
                     Stream stream) = 0;
-  virtual void barrier(Label label, Stream stream) = 0;
 
   /// Calls between the two may be fused into one launch; they are issued at group_end at the
   /// latest.
   virtual void group_start() {}
   virtual void group_end() {}
 
+  // ---- for operations that go on after the call, on a device
+
+  /// Throws CommunicationError when the network or a peer has failed since operations were issued.
+  virtual void poll_errors() const {}
+  /// The oldest operation that the device has not finished; none where calls complete at once.
+  [[nodiscard]] virtual std::optional<PendingOperation> oldest_unfinished() { return std::nullopt; }
+  /// Ends the operations in flight, of all groups of this rank, without waiting for other ranks;
+  /// later operations fail.
+  virtual void abort() noexcept {}
+
  private:
   int rank_;
   int size_;
 };
 
-/// The groups of one rank: see ProcessGrid.
-struct Communicators {
-  std::unique_ptr<Communicator> tp;
-  std::unique_ptr<Communicator> cp;
-  std::unique_ptr<Communicator> dp;
-  std::unique_ptr<Communicator> dp_cp;
-  std::unique_ptr<Communicator> world;
-};
-
-/// A group of one rank, for programs that run without MPI: collectives copy within the process.
-/// Host memory only.
+/// A group of one rank: collectives copy within the process. Host memory only.
 std::unique_ptr<Communicator> make_self_communicator();
-Communicators make_self_communicators();
 
 }  // namespace longhaul

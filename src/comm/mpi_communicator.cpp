@@ -84,14 +84,12 @@ CollectiveScope MpiCommunicator::scope(Label label, std::int64_t count, DType dt
   return {progress_, group_, label, count * static_cast<std::int64_t>(size_of(dtype))};
 }
 
-void MpiCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op,
-                                 Label label, Stream) {
+void MpiCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, Label label, Stream) {
   check_reducible(dtype, label);
-  if (size() == 1) return;
   const CollectiveScope waiting = scope(label, count, dtype);
   in_pieces(count, [&](std::int64_t offset, int piece) {
     LONGHAUL_MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, at(data, offset, dtype), piece, mpi_type(dtype),
-                                     op == ReduceOp::sum ? MPI_SUM : MPI_MAX, comm_),
+                                     MPI_SUM, comm_),
                        label);
   });
 }
@@ -100,10 +98,6 @@ void MpiCommunicator::all_gather(const void* send, void* recv, std::int64_t coun
                                  Label label, Stream) {
   LONGHAUL_CHECK(count <= kMaxCount, "{}: {} elements a rank", label, count);
   const bool in_place = send == at(recv, rank() * count, dtype);
-  if (size() == 1) {
-    if (!in_place) std::memcpy(recv, send, static_cast<std::size_t>(count) * size_of(dtype));
-    return;
-  }
   const CollectiveScope waiting = scope(label, size() * count, dtype);
   LONGHAUL_MPI_CHECK(
       MPI_Allgather(in_place ? MPI_IN_PLACE : send, static_cast<int>(count), mpi_type(dtype), recv,
@@ -116,10 +110,6 @@ void MpiCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t 
   check_reducible(dtype, label);
   LONGHAUL_CHECK(count <= kMaxCount, "{}: {} elements a rank", label, count);
   const std::size_t bytes = static_cast<std::size_t>(count) * size_of(dtype);
-  if (size() == 1) {
-    if (send != recv) std::memcpy(recv, send, bytes);
-    return;
-  }
   const CollectiveScope waiting = scope(label, size() * count, dtype);
   // MPI's MPI_IN_PLACE puts the result at the front of the buffer; ours stays at the rank's part.
   const std::byte* const begin = static_cast<const std::byte*>(send);
@@ -136,16 +126,6 @@ void MpiCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t 
                                               mpi_type(dtype), MPI_SUM, comm_),
                      label);
   if (overlaps) std::memcpy(recv, target, bytes);
-}
-
-void MpiCommunicator::broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
-                                Stream) {
-  if (size() == 1) return;
-  const CollectiveScope waiting = scope(label, count, dtype);
-  in_pieces(count, [&](std::int64_t offset, int piece) {
-    LONGHAUL_MPI_CHECK(MPI_Bcast(at(data, offset, dtype), piece, mpi_type(dtype), root, comm_),
-                       label);
-  });
 }
 
 void MpiCommunicator::send(const void* data, std::int64_t count, DType dtype, int peer, Label label,
@@ -165,21 +145,12 @@ void MpiCommunicator::recv(void* data, std::int64_t count, DType dtype, int peer
   });
 }
 
-void MpiCommunicator::barrier(Label label, Stream) {
-  const CollectiveScope waiting = scope(label, 0, DType::u8);
-  LONGHAUL_MPI_CHECK(MPI_Barrier(comm_), label);
-}
-
 Communicators make_mpi_communicators(MPI_Comm world, const ProcessGrid& grid,
                                      ProgressRecord* progress) {
-  std::vector<int> everyone(static_cast<std::size_t>(grid.world()));
-  for (int i = 0; i < grid.world(); ++i) everyone[static_cast<std::size_t>(i)] = i;
-  const auto make = [&](Group group, const std::vector<int>& ranks) {
-    return std::make_unique<MpiCommunicator>(world, ranks, group, progress);
-  };
-  return {make(Group::tp, grid.tp_group()), make(Group::cp, grid.cp_group()),
-          make(Group::dp, grid.dp_group()), make(Group::dp_cp, grid.dp_cp_group()),
-          make(Group::world, everyone)};
+  return Communicators([&](Group group) -> std::unique_ptr<Communicator> {
+    if (grid.size(group) == 1) return make_self_communicator();
+    return std::make_unique<MpiCommunicator>(world, grid.members(group), group, progress);
+  });
 }
 
 }  // namespace longhaul

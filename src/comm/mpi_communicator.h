@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/process_grid.h"
 #include "comm/progress.h"
 
@@ -24,19 +24,15 @@ class MpiCommunicator final : public Communicator {
   MpiCommunicator(const MpiCommunicator&) = delete;
   MpiCommunicator& operator=(const MpiCommunicator&) = delete;
 
-  void all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op, Label label,
-                  Stream stream) override;
+  void all_reduce(void* data, std::int64_t count, DType dtype, Label label, Stream stream) override;
   void all_gather(const void* send, void* recv, std::int64_t count, DType dtype, Label label,
                   Stream stream) override;
   void reduce_scatter(const void* send, void* recv, std::int64_t count, DType dtype, Label label,
                       Stream stream) override;
-  void broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
-                 Stream stream) override;
   void send(const void* data, std::int64_t count, DType dtype, int peer, Label label,
             Stream stream) override;
   void recv(void* data, std::int64_t count, DType dtype, int peer, Label label,
             Stream stream) override;
-  void barrier(Label label, Stream stream) override;
 
  private:
   /// What the collective does between here and the end of the scope is waiting.

@@ -3,14 +3,14 @@
 #include <string>
 #include <vector>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/process_grid.h"
 
 namespace longhaul {
 
 /// A group of this rank that has something to exchange.
 struct NamedGroup {
-  std::string name;  // "tp", "dp = dp_cp = world" where several are the same ranks
+  std::string name;  // "tp", "dp_cp = weights" where several are the same ranks
   Communicator* comm = nullptr;
   std::vector<int> ranks;  // world ranks, in group order
 };

@@ -7,22 +7,9 @@
 #include "core/cuda_check.h"
 
 namespace longhaul {
-namespace {
-
-constexpr std::size_t kMaxCommunicators = 8;
-constexpr std::size_t kByteStride = 16;
-
-}  // namespace
 
 NcclCommSet::NcclCommSet() : exceptions_(std::uncaught_exceptions()) {
   LONGHAUL_CUDA_CHECK(cudaGetDevice(&device_), "nccl: cudaGetDevice");
-  comms_.reserve(kMaxCommunicators);
-  LONGHAUL_CUDA_CHECK(cudaMalloc(&bytes_, kMaxCommunicators * kByteStride), "nccl: cudaMalloc");
-  // The first barrier may be on any stream: the bytes must be there by then.
-  cudaError_t result = cudaMemset(bytes_, 0, kMaxCommunicators * kByteStride);
-  if (result == cudaSuccess) result = cudaDeviceSynchronize();
-  if (result != cudaSuccess) cudaFree(bytes_);
-  LONGHAUL_CUDA_CHECK(result, "nccl: cudaMemset");
 }
 
 NcclCommSet::~NcclCommSet() {
@@ -34,13 +21,11 @@ NcclCommSet::~NcclCommSet() {
   } else {
     destroy();
   }
-  cudaFree(bytes_);
   cudaSetDevice(device);
 }
 
 int NcclCommSet::add(ncclComm* comm) {
   const std::lock_guard lock(mutex_);
-  LONGHAUL_CHECK(comms_.size() < kMaxCommunicators, "{} communicators", comms_.size());
   comms_.push_back(comm);
   return static_cast<int>(comms_.size()) - 1;
 }
@@ -50,10 +35,6 @@ ncclComm* NcclCommSet::at(int number) const {
   LONGHAUL_CHECK(static_cast<std::size_t>(number) < comms_.size(),
                  "NCCL communicator {} is used after it was aborted", number);
   return comms_[static_cast<std::size_t>(number)];
-}
-
-void* NcclCommSet::device_byte(int number) const {
-  return static_cast<std::byte*>(bytes_) + static_cast<std::size_t>(number) * kByteStride;
 }
 
 void NcclCommSet::group_start() {

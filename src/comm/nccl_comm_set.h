@@ -34,8 +34,6 @@ class NcclCommSet {
   int add(ncclComm* comm);
   /// Fails once the set was aborted.
   [[nodiscard]] ncclComm* at(int number) const;
-  /// One byte of device memory for each communicator, zero.
-  [[nodiscard]] void* device_byte(int number) const;
 
   void group_start();
   /// Returns NCCL's result, which covers every operation of the group.
@@ -58,7 +56,6 @@ class NcclCommSet {
 
   const int exceptions_;  // in flight when the set was made
   int device_ = 0;
-  void* bytes_ = nullptr;  // device memory
   int open_groups_ = 0;
   std::uint64_t operations_ = 0;
   std::atomic<bool> failed_ = false;

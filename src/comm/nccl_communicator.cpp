@@ -1,8 +1,6 @@
 #include "comm/nccl_communicator.h"
 
-#include <chrono>
 #include <functional>
-#include <thread>
 #include <utility>
 
 #include "comm/nccl_check.h"
@@ -10,10 +8,6 @@
 
 namespace longhaul {
 namespace {
-
-// A barrier polls: at first as fast as the other threads of the core allow, later seldom.
-constexpr std::chrono::milliseconds kEagerPolling{2};
-constexpr std::chrono::microseconds kPollInterval{100};
 
 ncclDataType_t nccl_type(DType dtype) {
   switch (dtype) {
@@ -34,8 +28,6 @@ ncclDataType_t nccl_type(DType dtype) {
   }
   return ncclNumTypes;
 }
-
-ncclRedOp_t nccl_op(ReduceOp op) { return op == ReduceOp::sum ? ncclSum : ncclMax; }
 
 cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 
@@ -63,16 +55,15 @@ void copy(const void* from, void* to, std::size_t bytes, Label label, Stream str
 
 }  // namespace
 
-NcclCommunicator::NcclCommunicator(std::string name, int rank, int size,
-                                   std::shared_ptr<NcclCommSet> set, int number, Group kind,
+NcclCommunicator::NcclCommunicator(Group group, int rank, int size,
+                                   std::shared_ptr<NcclCommSet> set, int number,
                                    ProgressRecord* progress)
     : Communicator(rank, size),
-      name_(std::move(name)),
+      group_(group),
       set_(std::move(set)),
       number_(number),
-      kind_(kind),
       progress_(progress) {
-  LONGHAUL_CHECK((number_ >= 0) == (size > 1), "{}: {} ranks", name_, size);
+  LONGHAUL_CHECK((number_ >= 0) == (size > 1), "{}: {} ranks", name_of(group_), size);
 }
 
 NcclCommunicator::~NcclCommunicator() {
@@ -81,12 +72,12 @@ NcclCommunicator::~NcclCommunicator() {
   }
 }
 
-void NcclCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, ReduceOp op,
-                                  Label label, Stream stream) {
+void NcclCommunicator::all_reduce(void* data, std::int64_t count, DType dtype, Label label,
+                                  Stream stream) {
   ncclComm* const comm = begin("all_reduce", label, count, 1, dtype);
   if (comm == nullptr) return;
-  check(ncclAllReduce(data, data, static_cast<std::size_t>(count), nccl_type(dtype), nccl_op(op),
-                      comm, cuda_stream(stream)));
+  check(ncclAllReduce(data, data, static_cast<std::size_t>(count), nccl_type(dtype), ncclSum, comm,
+                      cuda_stream(stream)));
   issued(stream);
 }
 
@@ -115,16 +106,6 @@ void NcclCommunicator::reduce_scatter(const void* send, void* recv, std::int64_t
   issued(stream);
 }
 
-void NcclCommunicator::broadcast(void* data, std::int64_t count, DType dtype, int root, Label label,
-                                 Stream stream) {
-  ncclComm* const comm = begin("broadcast", label, count, 1, dtype);
-  LONGHAUL_CHECK(root >= 0 && root < size(), "{}: root {} of {} ranks", label, root, size());
-  if (comm == nullptr) return;
-  check(ncclBroadcast(data, data, static_cast<std::size_t>(count), nccl_type(dtype), root, comm,
-                      cuda_stream(stream)));
-  issued(stream);
-}
-
 void NcclCommunicator::send(const void* data, std::int64_t count, DType dtype, int peer,
                             Label label, Stream stream) {
   ncclComm* const comm = begin("send", label, count, 1, dtype);
@@ -145,17 +126,6 @@ void NcclCommunicator::recv(void* data, std::int64_t count, DType dtype, int pee
   check(ncclRecv(data, static_cast<std::size_t>(count), nccl_type(dtype), peer, comm,
                  cuda_stream(stream)));
   issued(stream);
-}
-
-void NcclCommunicator::barrier(Label label, Stream stream) {
-  LONGHAUL_CHECK(!set_->in_group(), "{}: a barrier between group_start and group_end", label);
-  ncclComm* const comm = begin("barrier", label, 1, 1, DType::u8);
-  if (comm != nullptr) {
-    void* const byte = set_->device_byte(number_);
-    check(ncclAllReduce(byte, byte, 1, ncclUint8, ncclMax, comm, cuda_stream(stream)));
-    issued(stream);
-  }
-  wait_for(stream, label);
 }
 
 void NcclCommunicator::group_start() {
@@ -185,7 +155,8 @@ void NcclCommunicator::mark_end(Stream stream) {
     LONGHAUL_CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), last_.label);
     slot.event = event;
   }
-  slot.operation = {kind_, last_.label, static_cast<std::int64_t>(last_.bytes), set_->next_order()};
+  slot.operation = {group_, last_.label, static_cast<std::int64_t>(last_.bytes),
+                    set_->next_order()};
   LONGHAUL_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(slot.event), cuda_stream(stream)),
                       last_.label);
   ++issued_count_;
@@ -227,9 +198,9 @@ ncclComm* NcclCommunicator::begin(const char* operation, Label label, std::int64
   if (number_ < 0 || count == 0) return nullptr;
   if (progress_ != nullptr) {
     const auto bytes = static_cast<std::int64_t>(bytes_of(count * parts, dtype));
-    progress_->issue_collective(kind_, label, bytes);
+    progress_->issue_collective(group_, label, bytes);
     // The first call of a group connects its ranks, and a full queue waits for the device.
-    progress_->wait_for_device(0.0, kind_, label, bytes);
+    progress_->wait_for_device(0.0, group_, label, bytes);
   }
   return set_->at(number_);
 }
@@ -246,31 +217,8 @@ std::string NcclCommunicator::describe_failure(int result) const {
   const LastOperation last = last_operation();
   return fmt::format(
       "NCCL group {} (this is rank {} of {}), newest operation {} '{}' of {} bytes, number {}: {}",
-      name_, rank(), size(), last.operation, last.label, last.bytes, last.calls,
+      name_of(group_), rank(), size(), last.operation, last.label, last.bytes, last.calls,
       nccl_error_text(static_cast<ncclResult_t>(result)));
-}
-
-void NcclCommunicator::wait_for(Stream stream, Label label) const {
-  const auto begin = std::chrono::steady_clock::now();
-  for (;;) {
-    const cudaError_t state = cudaStreamQuery(cuda_stream(stream));
-    if (state == cudaSuccess) break;
-    LONGHAUL_CHECK(state == cudaErrorNotReady, "{}: {} ({})", label, cudaGetErrorString(state),
-                   cudaGetErrorName(state));
-    // "Not ready" must not be taken for a failure of the next launch.
-    static_cast<void>(cudaGetLastError());
-    poll_errors();
-    const auto waited = std::chrono::steady_clock::now() - begin;
-    if (waited < kEagerPolling) {
-      std::this_thread::yield();
-      continue;
-    }
-    if (progress_ != nullptr) {
-      progress_->wait_for_device(std::chrono::duration<double>(waited).count(), kind_, label, 1);
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
-  if (progress_ != nullptr) progress_->end_wait();
 }
 
 }  // namespace longhaul

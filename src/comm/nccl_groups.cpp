@@ -1,7 +1,6 @@
 // Makes the NCCL communicators of a rank's groups.
+#include <array>
 #include <cstring>
-#include <functional>
-#include <initializer_list>
 
 #include "comm/nccl_check.h"
 #include "comm/nccl_communicator.h"
@@ -69,73 +68,73 @@ ncclUniqueId agree_on_id(Coordinator& coordinator) {
   return id;
 }
 
-/// Splits the groups of one rank off its world.
+/// How a group is made: split off `parent`.
+struct Split {
+  Group group;
+  Group parent;
+  ChildResources children;  // of groups split off this one
+};
+/// The order is that of all ranks: each split is collective over its parent.
+constexpr std::array kSplits{
+    Split{Group::tp, Group::world, ChildResources::own},
+    Split{Group::cp, Group::world, ChildResources::own},
+    Split{Group::dp_cp, Group::world, ChildResources::shared},
+    Split{Group::weights, Group::dp_cp, ChildResources::own},
+};
+
+/// Makes the NCCL communicators of one rank.
 class GroupMaker {
  public:
   GroupMaker(const ProcessGrid& grid, ProgressRecord* progress)
-      : rank_(grid.rank()), progress_(progress), set_(std::make_shared<NcclCommSet>()) {}
-
-  /// All ranks; the parent of the other groups. Returns its number in the set.
-  int make_world(Coordinator& coordinator, int size) {
-    if (size == 1) return -1;
-    const ncclUniqueId id = agree_on_id(coordinator);
-    ncclConfig_t config = group_config("world", ChildResources::own);
-    ncclComm_t comm = nullptr;
-    const CollectiveScope waiting(progress_, Group::world, "nccl.connect", 0);
-    LONGHAUL_NCCL_CHECK(ncclCommInitRankConfig(&comm, size, id, rank_, &config),
-                        "ncclCommInitRankConfig");
-    return set_->add(comm);
+      : grid_(grid), progress_(progress), set_(std::make_shared<NcclCommSet>()) {
+    numbers_.fill(kNone);
   }
 
-  /// `ranks` (world ranks in group order) of `parent`. All ranks of the parent call it, each with
-  /// its own group; the groups have the same size. Returns the number in the set.
-  int split(const char* name, int parent, const std::vector<int>& ranks, ChildResources children) {
-    if (ranks.size() == 1) return -1;
-    ncclConfig_t config = group_config(name, children);
+  /// All ranks; the parent of the other groups.
+  void make_world(Coordinator& coordinator) {
+    if (grid_.world() == 1) return;
+    const ncclUniqueId id = agree_on_id(coordinator);
+    ncclConfig_t config = group_config(name_of(Group::world), ChildResources::own);
     ncclComm_t comm = nullptr;
-    const CollectiveScope waiting(progress_, Group::world, "nccl.split", 0);
-    // Groups are disjoint, so that the first member names one.
+    const CollectiveScope waiting(progress_, Group::world, "nccl.connect", 0);
+    LONGHAUL_NCCL_CHECK(ncclCommInitRankConfig(&comm, grid_.world(), id, grid_.rank(), &config),
+                        "ncclCommInitRankConfig");
+    numbers_[index_of(Group::world)] = set_->add(comm);
+  }
+
+  void split_off(const Split& split) {
+    const char* const name = name_of(split.group);
+    if (grid_.size(split.group) == 1) return;
+    ncclConfig_t config = group_config(name, split.children);
+    ncclComm_t comm = nullptr;
+    const CollectiveScope waiting(progress_, split.parent, "nccl.split", 0);
+    // Groups of a kind are disjoint, so that the first member names one.
     LONGHAUL_NCCL_CHECK(
-        ncclCommSplit(set_->at(parent), ranks.front(), position(ranks), &comm, &config),
+        ncclCommSplit(set_->at(numbers_[index_of(split.parent)]),
+                      grid_.members(split.group).front(), grid_.rank(split.group), &comm, &config),
         fmt::format("ncclCommSplit {}", name));
-    const int number = set_->add(comm);
+    numbers_[index_of(split.group)] = set_->add(comm);
     int size = 0;
     int rank = 0;
     LONGHAUL_NCCL_CHECK(ncclCommCount(comm, &size), "ncclCommCount");
     LONGHAUL_NCCL_CHECK(ncclCommUserRank(comm, &rank), "ncclCommUserRank");
-    LONGHAUL_CHECK(size == static_cast<int>(ranks.size()) && rank == position(ranks),
+    LONGHAUL_CHECK(size == grid_.size(split.group) && rank == grid_.rank(split.group),
                    "NCCL's {} group has {} ranks and this one is {}", name, size, rank);
-    return number;
   }
 
-  std::unique_ptr<Communicator> communicator(Group kind, const std::vector<int>& ranks,
-                                             int number) const {
-    return std::make_unique<NcclCommunicator>(name_of(kind), position(ranks),
-                                              static_cast<int>(ranks.size()), set_, number, kind,
-                                              progress_);
+  [[nodiscard]] std::unique_ptr<Communicator> communicator(Group group) const {
+    return std::make_unique<NcclCommunicator>(group, grid_.rank(group), grid_.size(group), set_,
+                                              numbers_[index_of(group)], progress_);
   }
 
  private:
-  [[nodiscard]] int position(const std::vector<int>& ranks) const {
-    for (std::size_t i = 0; i < ranks.size(); ++i) {
-      if (ranks[i] == rank_) return static_cast<int>(i);
-    }
-    LONGHAUL_CHECK(false, "rank {} is not in its own group", rank_);
-    return -1;
-  }
+  static constexpr int kNone = -1;  // a group of one rank
 
-  int rank_;
+  const ProcessGrid& grid_;
   ProgressRecord* progress_;
   std::shared_ptr<NcclCommSet> set_;
+  std::array<int, kGroups> numbers_{};  // in the set
 };
-
-/// Calls `work` with each group that is NCCL's.
-void for_each_nccl(const Communicators& comms, const std::function<void(NcclCommunicator&)>& work) {
-  for (Communicator* const group :
-       {comms.tp.get(), comms.cp.get(), comms.dp.get(), comms.dp_cp.get(), comms.world.get()}) {
-    if (auto* const nccl = dynamic_cast<NcclCommunicator*>(group); nccl != nullptr) work(*nccl);
-  }
-}
 
 }  // namespace
 
@@ -151,38 +150,10 @@ Communicators make_nccl_communicators(Coordinator& coordinator, const ProcessGri
                                         options.ranks_per_gpu, options.deterministic}));
     tell_about_nccl(grid, options, log);
   }
-  std::vector<int> everyone;
-  for (int i = 0; i < grid.world(); ++i) everyone.push_back(i);
-
-  // The same order on all ranks: each line is collective over its parent.
   GroupMaker maker(grid, progress);
-  const int world = maker.make_world(coordinator, grid.world());
-  const int tp = maker.split("tp", world, grid.tp_group(), ChildResources::own);
-  const int cp = maker.split("cp", world, grid.cp_group(), ChildResources::own);
-  const int dp_cp = maker.split("dp_cp", world, grid.dp_cp_group(), ChildResources::shared);
-  const int dp = maker.split("dp", dp_cp, grid.dp_group(), ChildResources::own);
-  return {maker.communicator(Group::tp, grid.tp_group(), tp),
-          maker.communicator(Group::cp, grid.cp_group(), cp),
-          maker.communicator(Group::dp, grid.dp_group(), dp),
-          maker.communicator(Group::dp_cp, grid.dp_cp_group(), dp_cp),
-          maker.communicator(Group::world, everyone, world)};
-}
-
-void poll_nccl_errors(const Communicators& comms) {
-  for_each_nccl(comms, [](const NcclCommunicator& group) { group.poll_errors(); });
-}
-
-PendingOperation oldest_unfinished(const Communicators& comms) {
-  PendingOperation oldest;
-  for_each_nccl(comms, [&](NcclCommunicator& group) {
-    const std::optional<PendingOperation> found = group.oldest_unfinished();
-    if (found && (oldest.order == 0 || found->order < oldest.order)) oldest = *found;
-  });
-  return oldest;
-}
-
-void abort_nccl_communicators(const Communicators& comms) noexcept {
-  for_each_nccl(comms, [](NcclCommunicator& group) { group.abort(); });
+  maker.make_world(coordinator);
+  for (const Split& split : kSplits) maker.split_off(split);
+  return Communicators([&](Group group) { return maker.communicator(group); });
 }
 
 }  // namespace longhaul

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/process_grid.h"
 
 namespace longhaul {

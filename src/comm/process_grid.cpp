@@ -3,16 +3,6 @@
 #include "core/error.h"
 
 namespace longhaul {
-namespace {
-
-/// `count` ranks from `first` on, `step` apart.
-std::vector<int> arithmetic_ranks(int first, int count, int step) {
-  std::vector<int> ranks(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) ranks[static_cast<std::size_t>(i)] = first + i * step;
-  return ranks;
-}
-
-}  // namespace
 
 std::string ParallelLayout::describe() const {
   return fmt::format("tp {}, cp {}, dp {}", tp, cp, dp);
@@ -38,21 +28,32 @@ ProcessGrid::ProcessGrid(const ParallelLayout& layout, int rank) : layout_(layou
   LONGHAUL_CHECK(rank >= 0 && rank < layout.world(), "rank {} of {}", rank, layout.world());
 }
 
-std::vector<int> ProcessGrid::tp_group() const {
-  return arithmetic_ranks(rank_ - tp_rank(), layout_.tp, 1);
+ProcessGrid::Stretch ProcessGrid::stretch(Group group) const {
+  switch (group) {
+    case Group::tp:
+      return {layout_.tp, 1};
+    case Group::cp:
+      return {layout_.cp, layout_.tp};
+    case Group::dp_cp:
+    case Group::weights:
+      return {layout_.dp * layout_.cp, layout_.tp};
+    case Group::host:
+    case Group::world:
+      break;
+  }
+  return {layout_.world(), 1};
 }
 
-std::vector<int> ProcessGrid::cp_group() const {
-  return arithmetic_ranks(rank_ - cp_rank() * layout_.tp, layout_.cp, layout_.tp);
+int ProcessGrid::rank(Group group) const {
+  const auto [size, step] = stretch(group);
+  return rank_ / step % size;
 }
 
-std::vector<int> ProcessGrid::dp_group() const {
-  const int step = layout_.tp * layout_.cp;
-  return arithmetic_ranks(rank_ % step, layout_.dp, step);
-}
-
-std::vector<int> ProcessGrid::dp_cp_group() const {
-  return arithmetic_ranks(tp_rank(), dp_cp_size(), layout_.tp);
+std::vector<int> ProcessGrid::members(Group group) const {
+  const auto [size, step] = stretch(group);
+  std::vector<int> ranks;
+  for (int i = 0; i < size; ++i) ranks.push_back(rank_ + (i - rank(group)) * step);
+  return ranks;
 }
 
 }  // namespace longhaul

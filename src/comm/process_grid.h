@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "comm/group.h"
+
 namespace longhaul {
 
 /// Sizes of the three parallel axes. Pipeline parallelism would be a fourth, outermost one.
@@ -33,20 +35,25 @@ class ProcessGrid {
   [[nodiscard]] const ParallelLayout& layout() const { return layout_; }
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int world() const { return layout_.world(); }
-  [[nodiscard]] int tp_rank() const { return rank_ % layout_.tp; }
-  [[nodiscard]] int cp_rank() const { return rank_ / layout_.tp % layout_.cp; }
-  [[nodiscard]] int dp_rank() const { return rank_ / (layout_.tp * layout_.cp); }
-  /// Position in the gradient group: dp_rank * cp + cp_rank.
-  [[nodiscard]] int dp_cp_rank() const { return rank_ / layout_.tp; }
-  [[nodiscard]] int dp_cp_size() const { return layout_.dp * layout_.cp; }
 
-  /// World ranks of the group that this rank belongs to, in group order.
-  [[nodiscard]] std::vector<int> tp_group() const;
-  [[nodiscard]] std::vector<int> cp_group() const;
-  [[nodiscard]] std::vector<int> dp_group() const;
-  [[nodiscard]] std::vector<int> dp_cp_group() const;
+  /// Of the group that this rank belongs to: how many ranks, which of them this one is, and the
+  /// world ranks of all, in group order.
+  [[nodiscard]] int size(Group group) const { return stretch(group).size; }
+  [[nodiscard]] int rank(Group group) const;
+  [[nodiscard]] std::vector<int> members(Group group) const;
+
+  [[nodiscard]] int tp_rank() const { return rank(Group::tp); }
+  [[nodiscard]] int cp_rank() const { return rank(Group::cp); }
+  [[nodiscard]] int dp_rank() const { return rank(Group::dp_cp) / layout_.cp; }
 
  private:
+  /// Every group spans neighbouring axes, so that its `size` world ranks are `step` apart.
+  struct Stretch {
+    int size;
+    int step;
+  };
+  [[nodiscard]] Stretch stretch(Group group) const;
+
   ParallelLayout layout_;
   int rank_;
 };

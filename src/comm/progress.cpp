@@ -16,24 +16,6 @@ void copy_name(const char* from, ProgressReport::Name& to) {
 
 }  // namespace
 
-const char* name_of(Group group) {
-  switch (group) {
-    case Group::host:
-      return "all ranks";
-    case Group::tp:
-      return "tp";
-    case Group::cp:
-      return "cp";
-    case Group::dp:
-      return "dp";
-    case Group::dp_cp:
-      return "dp_cp";
-    case Group::world:
-      return "world";
-  }
-  return "";
-}
-
 std::int64_t ProgressRecord::now() {
   timespec time{};  // the clock that signal handlers may read
   ::clock_gettime(CLOCK_MONOTONIC, &time);
@@ -60,7 +42,7 @@ void ProgressRecord::note(Group group, Label label, std::int64_t bytes) {
 
 void ProgressRecord::issue_collective(Group group, Label label, std::int64_t bytes) {
   note(group, label, bytes);
-  calls_[static_cast<std::size_t>(group)].fetch_add(1, std::memory_order_relaxed);
+  calls_[index_of(group)].fetch_add(1, std::memory_order_relaxed);
   beat();
 }
 

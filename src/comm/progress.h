@@ -5,15 +5,9 @@
 #include <cstdint>
 
 #include "comm/communicator.h"
+#include "comm/group.h"
 
 namespace longhaul {
-
-/// Groups of ranks whose collectives are counted: the coordinator's (all ranks, over MPI), and
-/// those of the layout.
-enum class Group : std::uint8_t { host, tp, cp, dp, dp_cp, world };
-inline constexpr int kGroups = 6;
-/// "tp"; "all ranks" for the coordinator's.
-const char* name_of(Group group);
 
 /// How long others may wait for a rank that reports nothing.
 enum class Pace : std::uint8_t {

@@ -37,8 +37,8 @@ MatrixView KvExchange::local(MatrixView kv, const TokenCounts& tokens) const {
 void KvExchange::start_gather(ConstMatrixView local) {
   if (alone()) return;
   follow_compute();
-  runtime_.comms.cp->all_gather(local.data, chunks_, local.size(), local.dtype,
-                                "attention.gather_kv", runtime_.layer_stream);
+  runtime_.comms[Group::cp].all_gather(local.data, chunks_, local.size(), local.dtype,
+                                       "attention.gather_kv", runtime_.layer_stream);
   runtime_.device.record(exchanged_, runtime_.layer_stream);
 }
 
@@ -63,8 +63,8 @@ void KvExchange::start_reduce(const TokenCounts& tokens) {
                                 inverse_chunk_order(sizes_.cp),
                                 MatrixView(d_chunks_, DType::f32, tokens.global, cols));
   follow_compute();
-  runtime_.comms.cp->reduce_scatter(d_chunks_, d_local_, tokens.cp_local * cols, DType::f32,
-                                    "attention.reduce_d_kv", runtime_.layer_stream);
+  runtime_.comms[Group::cp].reduce_scatter(d_chunks_, d_local_, tokens.cp_local * cols, DType::f32,
+                                           "attention.reduce_d_kv", runtime_.layer_stream);
   runtime_.device.record(exchanged_, runtime_.layer_stream);
 }
 

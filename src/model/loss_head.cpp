@@ -61,9 +61,9 @@ void LossHead::compute_loss(const DeviceBatch& batch, const Chunk& chunk) const 
                              sizes.vocab_begin, partials_);
   if (sizes.tp > 1) {
     context_.runtime.exposed_comm->timed([&] {
-      context_.runtime.comms.tp->all_gather(partials_, all_partials_,
-                                            chunk.count * kCrossEntropyPartials, DType::f32,
-                                            "head.gather_softmax", device.compute_stream());
+      context_.runtime.comms[Group::tp].all_gather(partials_, all_partials_,
+                                                   chunk.count * kCrossEntropyPartials, DType::f32,
+                                                   "head.gather_softmax", device.compute_stream());
     });
   }
   ops.cross_entropy_combine(sizes.tp > 1 ? all_partials_ : partials_, sizes.tp, chunk.count,

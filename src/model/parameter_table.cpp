@@ -151,8 +151,8 @@ ParameterTable::ParameterTable(const ModelConfig& config, const ProcessGrid& gri
 }
 
 void ParameterTable::add(Parameter parameter) {
-  parameter.padded_rows = round_up(parameter.rows, grid_.dp_cp_size());
-  parameter.shard_rows = parameter.padded_rows / grid_.dp_cp_size();
+  parameter.padded_rows = round_up(parameter.rows, grid_.size(Group::dp_cp));
+  parameter.shard_rows = parameter.padded_rows / grid_.size(Group::dp_cp);
   const auto index = static_cast<int>(parameters_.size());
   if (units_.empty() || units_.back().unit != parameter.unit) {
     units_.push_back({parameter.unit, index, index});
@@ -185,7 +185,7 @@ std::vector<ParameterPiece> ParameterTable::shard_pieces(const Parameter& parame
                                                          bool every_replica) const {
   std::vector<ParameterPiece> owned;
   if (parameter.replicated && grid_.tp_rank() != 0 && !every_replica) return owned;
-  const std::int64_t begin = parameter.shard_rows * grid_.dp_cp_rank();
+  const std::int64_t begin = parameter.shard_rows * grid_.rank(Group::dp_cp);
   const std::int64_t end = begin + parameter.shard_rows;
   for (const ParameterPiece& piece : parameter.pieces) {
     const std::int64_t first = std::max(begin, piece.parameter_row);

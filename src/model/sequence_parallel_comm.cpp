@@ -25,7 +25,7 @@ void SequenceParallelComm::follow_compute() {
 
 ConstMatrixView SequenceParallelComm::start_gather(ConstMatrixView part, void* whole, Label label) {
   if (alone()) return part;
-  Communicator& group = *runtime_.comms.tp;
+  Communicator& group = runtime_.comms[Group::tp];
   const MatrixView all(whole, part.dtype, part.rows * group.size(), part.cols);
   follow_compute();
   group.group_start();  // nobody waits for a single piece: one launch
@@ -37,7 +37,7 @@ ConstMatrixView SequenceParallelComm::start_gather(ConstMatrixView part, void* w
 
 ConstMatrixView SequenceParallelComm::start_gather_of_pieces(ConstMatrixView part, void* whole,
                                                              Label label) {
-  const MatrixView all(whole, part.dtype, part.rows * runtime_.comms.tp->size(), part.cols);
+  const MatrixView all(whole, part.dtype, part.rows * runtime_.grid.size(Group::tp), part.cols);
   follow_compute();
   for (int p = 0; p < kPieces; ++p) {
     gather_piece(part, all, p, label);
@@ -49,10 +49,10 @@ ConstMatrixView SequenceParallelComm::start_gather_of_pieces(ConstMatrixView par
 void SequenceParallelComm::gather_piece(ConstMatrixView part, MatrixView whole, int piece,
                                         Label label) {
   const std::int64_t own = piece_rows(part.rows, label);
-  const std::int64_t rows = own * runtime_.comms.tp->size();
+  const std::int64_t rows = own * runtime_.grid.size(Group::tp);
   const ConstMatrixView from = part.row_range(piece * own, own);
-  runtime_.comms.tp->all_gather(from.data, whole.row_range(piece * rows, rows).data, from.size(),
-                                part.dtype, label, runtime_.layer_stream);
+  runtime_.comms[Group::tp].all_gather(from.data, whole.row_range(piece * rows, rows).data,
+                                       from.size(), part.dtype, label, runtime_.layer_stream);
 }
 
 void SequenceParallelComm::start_reduce_scatter(ConstMatrixView whole, MatrixView part,
@@ -61,7 +61,7 @@ void SequenceParallelComm::start_reduce_scatter(ConstMatrixView whole, MatrixVie
     LONGHAUL_CHECK(whole.data == part.data, "{}: nothing to reduce, but two buffers", label);
     return;
   }
-  Communicator& group = *runtime_.comms.tp;
+  Communicator& group = runtime_.comms[Group::tp];
   follow_compute();
   group.group_start();
   for (int p = 0; p < kPieces; ++p) reduce_piece(whole, part, p, label);
@@ -72,10 +72,10 @@ void SequenceParallelComm::start_reduce_scatter(ConstMatrixView whole, MatrixVie
 void SequenceParallelComm::reduce_piece(ConstMatrixView whole, MatrixView part, int piece,
                                         Label label) {
   const std::int64_t own = piece_rows(part.rows, label);
-  const std::int64_t rows = own * runtime_.comms.tp->size();
+  const std::int64_t rows = own * runtime_.grid.size(Group::tp);
   const MatrixView to = part.row_range(piece * own, own);
-  runtime_.comms.tp->reduce_scatter(whole.row_range(piece * rows, rows).data, to.data, to.size(),
-                                    part.dtype, label, runtime_.layer_stream);
+  runtime_.comms[Group::tp].reduce_scatter(whole.row_range(piece * rows, rows).data, to.data,
+                                           to.size(), part.dtype, label, runtime_.layer_stream);
 }
 
 void SequenceParallelComm::finish() {

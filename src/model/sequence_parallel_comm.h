@@ -78,7 +78,7 @@ class SequenceParallelComm {
  private:
   static constexpr int kPieces = 2;
 
-  [[nodiscard]] bool alone() const { return runtime_.comms.tp->size() == 1; }
+  [[nodiscard]] bool alone() const { return runtime_.grid.size(Group::tp) == 1; }
   /// Rows of a rank's share of a piece.
   [[nodiscard]] static std::int64_t piece_rows(std::int64_t sp_rows, Label label);
   /// The layer stream waits for what the compute stream has been given so far.

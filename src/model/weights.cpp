@@ -22,14 +22,14 @@ MatrixView Weights::matrix(int parameter) const {
 MatrixView Weights::shard(int parameter) const {
   const Parameter& p = table_.parameters()[static_cast<std::size_t>(parameter)];
   return MatrixView(data(parameter), runtime_.device.compute_dtype(), p.padded_rows, p.cols)
-      .row_range(p.shard_rows * runtime_.grid.dp_cp_rank(), p.shard_rows);
+      .row_range(p.shard_rows * runtime_.grid.rank(Group::weights), p.shard_rows);
 }
 
 void Weights::gather() {
   Device& device = runtime_.device;
-  Communicator& group = *runtime_.comms.dp_cp;
+  Communicator& group = runtime_.comms[Group::weights];
   if (group.size() == 1) return;
-  const Stream stream = runtime_.comm_stream;
+  const Stream stream = runtime_.weight_stream;
   device.record(updated_, device.compute_stream());
   device.wait(stream, updated_);
   for (std::size_t i = 0; i < table_.units().size(); ++i) {
@@ -46,7 +46,7 @@ void Weights::gather() {
 }
 
 void Weights::wait_for(Unit unit) const {
-  if (runtime_.comms.dp_cp->size() == 1) return;
+  if (runtime_.grid.size(Group::weights) == 1) return;
   const Event event = gathered_[table_.index_of(unit)];
   runtime_.exposed_comm->timed(
       [&] { runtime_.device.wait(runtime_.device.compute_stream(), event); });

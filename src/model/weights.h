@@ -42,8 +42,8 @@ class Weights {
   [[nodiscard]] MatrixView shard(int parameter) const;
 
   /// Gathers every parameter from its shards over dp_cp, unit after unit in forward order on the
-  /// communication stream, so that the next forward pass can start while later units are still on
-  /// their way.
+  /// runtime's weight stream, so that the next forward pass can start while later units are still
+  /// on their way.
   void gather();
 
  private:

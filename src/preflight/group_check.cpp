@@ -20,7 +20,7 @@ constexpr double kNanoseconds = 1e9;
 
 double one_call(Backend& backend, const NamedGroup& group, void* data, std::int64_t bytes) {
   const Stopwatch watch;
-  group.comm->all_reduce(data, bytes / 4, DType::f32, ReduceOp::sum, "preflight.all_reduce",
+  group.comm->all_reduce(data, bytes / 4, DType::f32, "preflight.all_reduce",
                          backend.device->compute_stream());
   backend.device->synchronize(backend.device->compute_stream());
   return watch.seconds();

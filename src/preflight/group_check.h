@@ -12,7 +12,7 @@ namespace longhaul::preflight {
 
 /// How fast an all-reduce over one of a rank's groups was.
 struct GroupSpeed {
-  std::string name;        // "tp", "cp = dp_cp"
+  std::string name;        // "tp", "dp_cp = weights"
   std::vector<int> ranks;  // of the group
   double bytes = 0.0;
   double seconds = 0.0;  // the fastest of some calls

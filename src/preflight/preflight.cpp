@@ -74,9 +74,8 @@ void Preflight::check_hosts() {
   checks_.run<ClockOffset>(
       "clocks",
       [&] {
-        std::vector<int> everyone(static_cast<std::size_t>(coordinator_.size()));
-        for (std::size_t i = 0; i < everyone.size(); ++i) everyone[i] = static_cast<int>(i);
-        MpiCommunicator world(world_, everyone);
+        const ProcessGrid all({1, 1, coordinator_.size()}, coordinator_.rank());
+        MpiCommunicator world(world_, all.members(Group::world));
         return compare_clocks(coordinator_, world);
       },
       judge_clocks);

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"
@@ -35,8 +35,10 @@ class Runtime {
   Communicators& comms;
   Coordinator& coordinator;
   const Log& log;
-  /// Reductions of gradients and gathering of weights run here, beside computing.
+  /// Gradients are reduced here, beside computing.
   Stream comm_stream;
+  /// Weights are gathered here, beside computing: they need not queue behind gradients.
+  Stream weight_stream;
   /// What the ranks of a TP or CP group exchange inside a layer, so that it need not queue behind
   /// a layer's gradients.
   Stream layer_stream;
@@ -53,7 +55,8 @@ class Runtime {
         comms(comms),
         coordinator(coordinator),
         log(log),
-        comm_stream(device.create_stream("gradients and weights")),
+        comm_stream(device.create_stream("gradients")),
+        weight_stream(device.create_stream("weights")),
         layer_stream(device.create_stream("exchange of a layer")),
         copy_stream(device.create_stream("copies")),
         exposed_comm(std::make_unique<CommunicationTimer>(device)),

@@ -120,7 +120,7 @@ void GradientBuffers::complete(Unit unit) {
   // Nothing of this micro-batch reached it: no row of a vocabulary head carried loss.
   for (int p = range.begin; p < range.end; ++p) (void)gradient(p);
   Device& device = runtime_.device;
-  Communicator& group = *runtime_.comms.dp_cp;
+  Communicator& group = runtime_.comms[Group::dp_cp];
   const Stream stream = runtime_.comm_stream;
   device.record(bucket.filled, device.compute_stream());
   device.wait(stream, bucket.filled);
@@ -157,8 +157,9 @@ void GradientBuffers::finish_step() {
   }
   // Norm weights see only this TP rank's tokens, QK norm weights only its heads.
   const std::int64_t begin = layout_.replicated_begin();
-  runtime_.comms.tp->all_reduce(shards_ + begin, layout_.size() - begin, DType::f32, ReduceOp::sum,
-                                "gradients.sum_replicated", runtime_.device.compute_stream());
+  runtime_.comms[Group::tp].all_reduce(shards_ + begin, layout_.size() - begin, DType::f32,
+                                       "gradients.sum_replicated",
+                                       runtime_.device.compute_stream());
 }
 
 }  // namespace longhaul

@@ -45,7 +45,7 @@ class GradientBuffers final : public GradientSink {
     Event reduced_event{};
   };
 
-  [[nodiscard]] bool direct() const { return runtime_.comms.dp_cp->size() == 1; }
+  [[nodiscard]] bool direct() const { return runtime_.comms[Group::dp_cp].size() == 1; }
   /// Two for the layers in turn. The head and the embedding share one where they do not overlap;
   /// with tied embeddings both add to one matrix, and the head's own (a norm) is apart.
   [[nodiscard]] std::size_t bucket_number(Unit unit) const;

@@ -37,7 +37,7 @@ double ShardedAdamW::gradient_norm(const float* gradient_shards) {
     ops.sum_of_squares(gradient_shards + layout_.replicated_begin(),
                        layout_.size() - layout_.replicated_begin(), sum_);
   }
-  runtime_.comms.world->all_reduce(sum_, 1, DType::f64, ReduceOp::sum, "gradients.norm", stream);
+  runtime_.comms[Group::world].all_reduce(sum_, 1, DType::f64, "gradients.norm", stream);
   if (sum_on_host_.data() == nullptr) sum_on_host_ = PinnedBuffer(device, sizeof(double));
   device.copy_to_host(sum_on_host_.data(), sum_, sizeof(double), stream);
   device.synchronize(stream);

@@ -5,9 +5,6 @@
 namespace longhaul {
 namespace {
 
-constexpr std::array kAllGroups{Group::host, Group::tp,    Group::cp,
-                                Group::dp,   Group::dp_cp, Group::world};
-
 // A watchdog that is not given the processor for a moment is not quiet.
 constexpr double kQuietSeconds = 2.0;
 
@@ -67,7 +64,7 @@ class Search {
     std::vector<int> found;
     for (const Group group : kAllGroups) {
       if (!mine.on_device && group != mine.group) continue;
-      const auto calls = static_cast<std::size_t>(group);
+      const std::size_t calls = index_of(group);
       for (const int member : members(group, rank, static_cast<int>(ranks_.size()), layout_)) {
         const RankView& other = view(member);
         if (member == rank || !heard(other)) continue;
@@ -144,25 +141,9 @@ bool first_rank_is_gone(const RankView& own, const RankView& first, const HangLi
 
 std::vector<int> members(Group group, int rank, int world,
                          const std::optional<ParallelLayout>& layout) {
-  std::vector<int> everyone(static_cast<std::size_t>(world));
-  for (int i = 0; i < world; ++i) everyone[static_cast<std::size_t>(i)] = i;
-  if (group == Group::host || group == Group::world) return everyone;
-  if (!layout) return {};
-  const ProcessGrid grid(*layout, rank);
-  switch (group) {
-    case Group::tp:
-      return grid.tp_group();
-    case Group::cp:
-      return grid.cp_group();
-    case Group::dp:
-      return grid.dp_group();
-    case Group::dp_cp:
-      return grid.dp_cp_group();
-    case Group::host:
-    case Group::world:
-      break;
-  }
-  return everyone;
+  const bool everyone = group == Group::host || group == Group::world;
+  if (!layout && !everyone) return {};
+  return ProcessGrid(layout.value_or(ParallelLayout{1, 1, world}), rank).members(group);
 }
 
 std::optional<Hang> find_hang(std::span<const RankView> ranks,

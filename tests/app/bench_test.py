@@ -99,7 +99,7 @@ class Bench(harness.ProgramTest):
                                    "--seconds", 0.002, "--tensor_model_parallel_size", 2, ranks=4)
         self.assertEqual(table.count("algbw"), 1, "one rank prints")
         groups = {row["group"]: row["ranks"] for row in report["rows"]}
-        self.assertEqual(groups, {"tp": 2, "dp = dp_cp": 2, "world": 4})
+        self.assertEqual(groups, {"tp": 2, "dp_cp = weights": 2, "world": 4})
         kinds = {(row["collective"], row["dtype"]) for row in report["rows"]}
         # MPI cannot add bf16.
         self.assertEqual(kinds, {("all_gather", "bfloat16"), ("all_gather", "float32"),
@@ -107,6 +107,7 @@ class Bench(harness.ProgramTest):
         self.assertEqual(len(report["rows"]), 3 * 4 * 3)
         for row in report["rows"]:
             self.assertIn(row["bytes"], (4096, 16384, 65536))
+            self.assertEqual(row["wrong"], 0)
             self.assertAlmostEqual(row["algbw"], row["bytes"] / row["microseconds"] * 1e-3,
                                    delta=1e-6 * row["algbw"])
             factor = (row["ranks"] - 1) / row["ranks"] * (2 if row["collective"] == "all_reduce" else 1)

@@ -106,22 +106,24 @@ class NcclCommunicatorTest : public ::testing::Test {
     LONGHAUL_CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream.handle)), "sync");
   }
 
-  static void check_all_reduce(Communicator& group, std::int64_t count, DType dtype, ReduceOp op) {
+  /// Nothing is in flight on any rank.
+  static void synchronize_all() {
+    for (const Stream stream : streams_) synchronize(stream);
+    coordinator_->barrier();
+  }
+
+  static void check_all_reduce(Communicator& group, std::int64_t count, DType dtype) {
     const auto mine =
         make_values(count, dtype, [&](std::int64_t i) { return term(group.rank(), i, dtype); });
     const auto expected = make_values(count, dtype, [&](std::int64_t i) {
-      int result = term(0, i, dtype);
-      for (int rank = 1; rank < group.size(); ++rank) {
-        const int value = term(rank, i, dtype);
-        result = op == ReduceOp::sum ? result + value : std::max(result, value);
-      }
-      return result;
+      int sum = 0;
+      for (int rank = 0; rank < group.size(); ++rank) sum += term(rank, i, dtype);
+      return sum;
     });
     // An address that only its own dtype is aligned to.
     const DeviceBytes data(mine, size_of(dtype));
-    group.all_reduce(data.data(), count, dtype, op, "test.all_reduce", stream());
-    EXPECT_TRUE(data.get(stream()) == expected)
-        << name_of(dtype) << (op == ReduceOp::sum ? " sum" : " max");
+    group.all_reduce(data.data(), count, dtype, "test.all_reduce", stream());
+    EXPECT_TRUE(data.get(stream()) == expected) << name_of(dtype);
   }
 
   static void check_all_gather(Communicator& group, std::int64_t count, DType dtype) {
@@ -169,14 +171,6 @@ class NcclCommunicatorTest : public ::testing::Test {
         << name_of(dtype) << " in place";
   }
 
-  static void check_broadcast(Communicator& group, std::int64_t count, DType dtype, int root) {
-    const DeviceBytes data(
-        make_values(count, dtype, [&](std::int64_t i) { return mark(group.rank(), i); }));
-    group.broadcast(data.data(), count, dtype, root, "test.broadcast", stream());
-    const Bytes expected = make_values(count, dtype, [&](std::int64_t i) { return mark(root, i); });
-    EXPECT_TRUE(data.get(stream()) == expected) << name_of(dtype) << " from " << root;
-  }
-
   /// Everyone sends to the next rank.
   static void check_send_recv(Communicator& group, std::int64_t count, DType dtype) {
     if (group.size() == 1) return;
@@ -195,12 +189,9 @@ class NcclCommunicatorTest : public ::testing::Test {
   }
 
   static void check_everything(Communicator& group, std::int64_t count, DType dtype) {
-    check_all_reduce(group, count, dtype, ReduceOp::sum);
-    check_all_reduce(group, count, dtype, ReduceOp::max);
+    check_all_reduce(group, count, dtype);
     check_all_gather(group, count, dtype);
     check_reduce_scatter(group, count, dtype);
-    check_broadcast(group, count, dtype, 0);
-    check_broadcast(group, count, dtype, group.size() - 1);
     check_send_recv(group, count, dtype);
   }
 
@@ -227,16 +218,16 @@ class NcclCommunicatorTest : public ::testing::Test {
 };
 
 TEST_F(NcclCommunicatorTest, EveryDTypeAndSize) {
-  Communicator& world = *any_layout().world;
+  Communicator& world = any_layout()[Group::world];
   for (const DType dtype : kAllDTypes) {
     for (const std::int64_t count : {37, 4099}) check_everything(world, count, dtype);
   }
 }
 
 TEST_F(NcclCommunicatorTest, LongMessages) {
-  Communicator& world = *any_layout().world;
+  Communicator& world = any_layout()[Group::world];
   constexpr std::int64_t kCount = (1 << 19) + 3;
-  check_all_reduce(world, kCount, DType::f32, ReduceOp::sum);
+  check_all_reduce(world, kCount, DType::f32);
   check_all_gather(world, kCount, DType::bf16);
   check_reduce_scatter(world, kCount, DType::f32);
 }
@@ -246,20 +237,16 @@ TEST_F(NcclCommunicatorTest, GroupsOfEveryLayout) {
     SCOPED_TRACE(layout.describe());
     const ProcessGrid place = grid(layout);
     const Communicators& comms = communicators(layout);
-    const std::array groups = {std::pair(comms.tp.get(), place.tp_group()),
-                               std::pair(comms.cp.get(), place.cp_group()),
-                               std::pair(comms.dp.get(), place.dp_group()),
-                               std::pair(comms.dp_cp.get(), place.dp_cp_group())};
-    for (const auto& [group, ranks] : groups) {
-      SCOPED_TRACE(dynamic_cast<const NcclCommunicator&>(*group).name());
-      EXPECT_EQ(members(*group), ranks);
-      check_everything(*group, 41, DType::bf16);
-      check_everything(*group, 41, DType::f32);
-      group->barrier("test.barrier", stream());
+    for (const Group key : kTensorGroups) {
+      SCOPED_TRACE(name_of(key));
+      Communicator& group = comms[key];
+      EXPECT_EQ(group.size(), place.size(key));
+      EXPECT_EQ(group.rank(), place.rank(key));
+      EXPECT_EQ(members(group), place.members(key));
+      check_everything(group, 41, DType::bf16);
+      check_everything(group, 41, DType::f32);
     }
-    EXPECT_EQ(comms.world->size(), coordinator_->size());
-    EXPECT_EQ(comms.world->rank(), coordinator_->rank());
-    poll_nccl_errors(comms);
+    comms.poll_errors();
   }
 }
 
@@ -272,8 +259,8 @@ TEST_F(NcclCommunicatorTest, TwoGroupsOnTwoStreams) {
     SCOPED_TRACE(layout.describe());
     const Communicators& comms = communicators(layout);
     std::vector<Communicator*> groups;
-    for (const auto* const group : {&comms.tp, &comms.cp, &comms.dp_cp, &comms.world}) {
-      if ((*group)->size() > 1) groups.push_back(group->get());
+    for (const Group key : kTensorGroups) {
+      if (comms[key].size() > 1) groups.push_back(&comms[key]);
     }
     if (groups.size() < 2) continue;
     Communicator& first = *groups.front();
@@ -305,24 +292,8 @@ TEST_F(NcclCommunicatorTest, TwoGroupsOnTwoStreams) {
   }
 }
 
-TEST_F(NcclCommunicatorTest, BarrierIsCompleteForTheHost) {
-  using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds kLate{300};
-  Communicator& world = *any_layout().world;
-  const DeviceBytes data(std::size_t{1} << 24);
-  world.barrier("test.barrier", stream());
-  const Clock::time_point begin = Clock::now();
-  coordinator_->barrier();  // every rank has looked at its clock before the last one is late
-  if (world.rank() == world.size() - 1) std::this_thread::sleep_for(kLate);
-  world.all_reduce(data.data(), 1 << 22, DType::i32, ReduceOp::max, "test.work", stream());
-  world.barrier("test.barrier", stream());
-  EXPECT_EQ(cudaStreamQuery(static_cast<cudaStream_t>(stream().handle)), cudaSuccess);
-  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
-  EXPECT_GE(Clock::now() - begin, kLate);
-}
-
 TEST_F(NcclCommunicatorTest, TellsItsLastOperation) {
-  auto& world = dynamic_cast<NcclCommunicator&>(*any_layout().world);
+  auto& world = dynamic_cast<NcclCommunicator&>(any_layout()[Group::world]);
   const std::uint64_t before = world.last_operation().calls;
   const DeviceBytes mine(40);
   const DeviceBytes all(40 * static_cast<std::size_t>(world.size()));
@@ -333,25 +304,25 @@ TEST_F(NcclCommunicatorTest, TellsItsLastOperation) {
   EXPECT_EQ(last.bytes, 40U * static_cast<std::size_t>(world.size()));
   EXPECT_EQ(last.calls, before + 1);
   synchronize(stream());
-  EXPECT_NO_THROW(poll_nccl_errors(any_layout()));
+  EXPECT_NO_THROW(any_layout().poll_errors());
 }
 
 TEST_F(NcclCommunicatorTest, KnowsTheOldestUnfinishedOperation) {
   const Communicators& comms = any_layout();
-  Communicator& world = *comms.world;
+  Communicator& world = comms[Group::world];
   if (world.size() == 1) GTEST_SKIP() << "one rank waits for nobody";
   const DeviceBytes data(4096);
-  world.barrier("test.barrier", stream());
-  EXPECT_EQ(oldest_unfinished(comms).order, 0U);
+  synchronize_all();
+  EXPECT_EQ(comms.oldest_unfinished().order, 0U);
   const auto issue = [&] {
     for (const Label label : {"test.first", "test.second"}) {
-      world.all_reduce(data.data(), 1024, DType::f32, ReduceOp::max, label, stream());
+      world.all_reduce(data.data(), 1024, DType::f32, label, stream());
     }
   };
   const bool late = world.rank() == world.size() - 1;
   if (!late) {
     issue();
-    const PendingOperation oldest = oldest_unfinished(comms);
+    const PendingOperation oldest = comms.oldest_unfinished();
     EXPECT_STREQ(oldest.label, "test.first");
     EXPECT_EQ(oldest.group, Group::world);
     EXPECT_EQ(oldest.bytes, 4096);
@@ -360,36 +331,31 @@ TEST_F(NcclCommunicatorTest, KnowsTheOldestUnfinishedOperation) {
   coordinator_->barrier();
   if (late) issue();
   synchronize(stream());
-  EXPECT_EQ(oldest_unfinished(comms).order, 0U);
+  EXPECT_EQ(comms.oldest_unfinished().order, 0U);
 }
 
 TEST_F(NcclCommunicatorTest, NothingToMove) {
-  Communicator& world = *any_layout().world;
-  world.all_reduce(nullptr, 0, DType::f32, ReduceOp::sum, "test", stream());
+  Communicator& world = any_layout()[Group::world];
+  world.all_reduce(nullptr, 0, DType::f32, "test", stream());
   world.all_gather(nullptr, nullptr, 0, DType::f32, "test", stream());
   world.reduce_scatter(nullptr, nullptr, 0, DType::f32, "test", stream());
-  world.broadcast(nullptr, 0, DType::f32, 0, "test", stream());
-  world.barrier("test", stream());
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
 }
 
 TEST_F(NcclCommunicatorTest, RefusesWhatCannotWork) {
-  Communicator& world = *any_layout().world;
+  Communicator& world = any_layout()[Group::world];
   const std::size_t bytes = 8 * static_cast<std::size_t>(world.size() + 2);
   const DeviceBytes data(bytes);
   std::byte* const at = data.data();
-  const int size = world.size();
   const auto part = static_cast<std::size_t>(8 * world.rank());
-  EXPECT_THROW(world.all_reduce(at, -1, DType::f32, ReduceOp::sum, "test", stream()),
-               InternalError);
+  EXPECT_THROW(world.all_reduce(at, -1, DType::f32, "test", stream()), InternalError);
   EXPECT_THROW(world.all_gather(at + part + 4, at, 2, DType::f32, "test", stream()), InternalError);
   EXPECT_THROW(world.reduce_scatter(at, at + part + 4, 2, DType::f32, "test", stream()),
                InternalError);
-  EXPECT_THROW(world.broadcast(at, 1, DType::f32, size, "test", stream()), InternalError);
   EXPECT_THROW(world.send(at, 1, DType::f32, world.rank(), "test", stream()), InternalError);
   EXPECT_THROW(world.recv(at, 1, DType::f32, -1, "test", stream()), InternalError);
   // None of it was issued.
-  check_all_reduce(world, 7, DType::f32, ReduceOp::sum);
+  check_all_reduce(world, 7, DType::f32);
 }
 
 TEST_F(NcclCommunicatorTest, AnExceptionAbortsWhatWouldHang) {
@@ -397,13 +363,13 @@ TEST_F(NcclCommunicatorTest, AnExceptionAbortsWhatWouldHang) {
   const DeviceBytes data(4096);
   try {
     const Communicators comms = make(layout);
-    Communicator& world = *comms.world;
+    Communicator& world = comms[Group::world];
     // Makes the connections, for which all ranks are needed.
-    world.all_reduce(data.data(), 1024, DType::f32, ReduceOp::max, "test", stream());
+    world.all_reduce(data.data(), 1024, DType::f32, "test", stream());
     synchronize(stream());
     coordinator_->barrier();
     if (world.rank() == 0) {
-      world.all_reduce(data.data(), 1024, DType::f32, ReduceOp::max, "test.alone", stream());
+      world.all_reduce(data.data(), 1024, DType::f32, "test.alone", stream());
     }
     throw UserError("leaves");
   } catch (const UserError&) {
@@ -411,24 +377,24 @@ TEST_F(NcclCommunicatorTest, AnExceptionAbortsWhatWouldHang) {
   synchronize(stream());
   coordinator_->barrier();
   const Communicators again = make(layout);
-  check_all_reduce(*again.world, 1024, DType::f32, ReduceOp::sum);
+  check_all_reduce(again[Group::world], 1024, DType::f32);
 }
 
 TEST_F(NcclCommunicatorTest, AbortedCommunicatorsRefuseWork) {
   const Communicators comms = make(layouts_of(coordinator_->size())[0]);
   auto data = std::make_unique<DeviceBytes>(4096);
-  Communicator& world = *comms.world;
-  world.all_reduce(data->data(), 1024, DType::f32, ReduceOp::max, "test", stream());
+  Communicator& world = comms[Group::world];
+  world.all_reduce(data->data(), 1024, DType::f32, "test", stream());
   synchronize(stream());
   coordinator_->barrier();
   if (world.rank() == 0) {
-    world.all_reduce(data->data(), 1024, DType::f32, ReduceOp::max, "test.alone", stream());
+    world.all_reduce(data->data(), 1024, DType::f32, "test.alone", stream());
   }
-  abort_nccl_communicators(comms);
+  comms.abort();
   data.reset();  // waits for the device
-  EXPECT_NO_THROW(poll_nccl_errors(comms));
+  EXPECT_NO_THROW(comms.poll_errors());
   if (world.size() > 1) {
-    EXPECT_THROW(world.barrier("test", stream()), InternalError);
+    EXPECT_THROW(world.all_reduce(nullptr, 1, DType::f32, "test", stream()), InternalError);
   }
   coordinator_->barrier();
 }

@@ -12,10 +12,10 @@ TEST(ProcessGrid, WorkedExampleOf32Ranks) {
   EXPECT_EQ(grid.tp_rank(), 5);
   EXPECT_EQ(grid.cp_rank(), 1);
   EXPECT_EQ(grid.dp_rank(), 0);
-  EXPECT_EQ(grid.tp_group(), (std::vector{8, 9, 10, 11, 12, 13, 14, 15}));
-  EXPECT_EQ(grid.cp_group(), (std::vector{5, 13, 21, 29}));
-  EXPECT_EQ(grid.dp_cp_group(), grid.cp_group());
-  EXPECT_EQ(grid.dp_group(), std::vector{13});
+  EXPECT_EQ(grid.members(Group::tp), (std::vector{8, 9, 10, 11, 12, 13, 14, 15}));
+  EXPECT_EQ(grid.members(Group::cp), (std::vector{5, 13, 21, 29}));
+  EXPECT_EQ(grid.members(Group::dp_cp), grid.members(Group::cp));
+  EXPECT_EQ(grid.members(Group::weights), grid.members(Group::dp_cp));
 }
 
 TEST(ProcessGrid, RankAndCoordinatesAreInverse) {
@@ -23,23 +23,45 @@ TEST(ProcessGrid, RankAndCoordinatesAreInverse) {
   for (int rank = 0; rank < layout.world(); ++rank) {
     const ProcessGrid grid(layout, rank);
     EXPECT_EQ((grid.dp_rank() * layout.cp + grid.cp_rank()) * layout.tp + grid.tp_rank(), rank);
-    EXPECT_EQ(grid.tp_group()[static_cast<std::size_t>(grid.tp_rank())], rank);
-    EXPECT_EQ(grid.cp_group()[static_cast<std::size_t>(grid.cp_rank())], rank);
-    EXPECT_EQ(grid.dp_group()[static_cast<std::size_t>(grid.dp_rank())], rank);
-    EXPECT_EQ(grid.dp_cp_group()[static_cast<std::size_t>(grid.dp_cp_rank())], rank);
-    EXPECT_EQ(grid.dp_cp_group().size(), 12U);
+    EXPECT_EQ(grid.rank(Group::dp_cp), grid.dp_rank() * layout.cp + grid.cp_rank());
+  }
+}
+
+TEST(ProcessGrid, EveryGroupKnowsItsSizeAndThisRank) {
+  const ParallelLayout layout{2, 3, 4};
+  for (int rank = 0; rank < layout.world(); ++rank) {
+    const ProcessGrid grid(layout, rank);
+    EXPECT_EQ(grid.size(Group::tp), 2);
+    EXPECT_EQ(grid.size(Group::cp), 3);
+    EXPECT_EQ(grid.size(Group::dp_cp), 12);
+    for (const Group group : kAllGroups) {
+      SCOPED_TRACE(name_of(group));
+      const std::vector<int> members = grid.members(group);
+      EXPECT_EQ(static_cast<int>(members.size()), grid.size(group));
+      EXPECT_EQ(members[static_cast<std::size_t>(grid.rank(group))], rank);
+    }
+    for (const Group group : {Group::host, Group::world}) {
+      EXPECT_EQ(grid.size(group), 24);
+      EXPECT_EQ(grid.rank(group), rank);
+    }
   }
 }
 
 TEST(ProcessGrid, GroupsPartitionTheWorld) {
   const ParallelLayout layout{2, 2, 3};
-  std::vector<int> seen(static_cast<std::size_t>(layout.world()), 0);
-  for (int rank = 0; rank < layout.world(); ++rank) {
-    const ProcessGrid grid(layout, rank);
-    if (grid.dp_cp_rank() != 0) continue;
-    for (const int member : grid.dp_cp_group()) ++seen[static_cast<std::size_t>(member)];
+  for (const Group group : kAllGroups) {
+    SCOPED_TRACE(name_of(group));
+    std::vector<int> seen(static_cast<std::size_t>(layout.world()), 0);
+    for (int rank = 0; rank < layout.world(); ++rank) {
+      const ProcessGrid grid(layout, rank);
+      const std::vector<int> members = grid.members(group);
+      for (const int member : members) {
+        EXPECT_EQ(ProcessGrid(layout, member).members(group), members);  // they agree
+        if (grid.rank(group) == 0) ++seen[static_cast<std::size_t>(member)];
+      }
+    }
+    for (const int count : seen) EXPECT_EQ(count, 1);
   }
-  for (const int count : seen) EXPECT_EQ(count, 1);
 }
 
 TEST(MakeLayout, DataParallelIsWhatRemains) {

@@ -26,8 +26,8 @@ TEST(ProgressRecord, SaysWhereTheProcessIs) {
     EXPECT_STREQ(report.label.data(), "attention.gather_kv");
     EXPECT_EQ(report.group, Group::cp);
     EXPECT_EQ(report.bytes, 4096);
-    EXPECT_EQ(report.calls[static_cast<std::size_t>(Group::cp)], 1U);
-    EXPECT_EQ(report.calls[static_cast<std::size_t>(Group::tp)], 0U);
+    EXPECT_EQ(report.calls[index_of(Group::cp)], 1U);
+    EXPECT_EQ(report.calls[index_of(Group::tp)], 0U);
   }
   EXPECT_FALSE(record.read().waiting);
   const CollectiveScope nobody(nullptr, Group::cp, "unheard", 1);

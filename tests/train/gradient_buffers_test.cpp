@@ -67,7 +67,7 @@ class Writer {
   explicit Writer(TinyRun& run)
       : run_(run),
         table_(run.table()),
-        direct_(run.runtime().grid.dp_cp_size() == 1),
+        direct_(run.runtime().grid.size(Group::dp_cp) == 1),
         written_(table_.parameters().size()) {}
 
   void run_step(int step, int micro_batches, Layers layers) {
@@ -164,7 +164,7 @@ std::vector<float> expected_shards(TinyRun& run, int step, int micro_batches) {
   for (std::size_t i = 0; i < run.table().parameters().size(); ++i) {
     const int index = static_cast<int>(i);
     const Parameter& p = run.table().parameters()[i];
-    const std::int64_t begin = grid.dp_cp_rank() * p.shard_size();
+    const std::int64_t begin = grid.rank(Group::dp_cp) * p.shard_size();
     const std::int64_t count = std::min(p.shard_size(), p.size() - begin);  // less than 0: padding
     const auto offset = run.memory().layout().offset(index);
     for (const int rank : p.replicated ? world : grid.dp_cp_group()) {
@@ -267,7 +267,7 @@ TEST_P(GradientBuffersTest, UnitsThatNothingWroteAreZero) {
 TEST_P(GradientBuffersTest, CompletingAUnitTwiceIsAnError) {
   if (rank_->coordinator().size() == 1) GTEST_SKIP() << "one rank has no buckets";
   in_every_layout([](TinyRun& run) {
-    if (run.runtime().grid.dp_cp_size() == 1) return;
+    if (run.runtime().grid.size(Group::dp_cp) == 1) return;
     GradientBuffers& gradients = run.memory().gradients();
     gradients.start_step();
     for (const Unit unit : {Unit::head(), Unit::of_layer(1), Unit::embedding()}) {

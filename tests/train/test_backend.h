@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "comm/communicator.h"
+#include "comm/communicators.h"
 #include "comm/coordinator.h"
 #include "comm/process_grid.h"
 #include "compute/backend.h"

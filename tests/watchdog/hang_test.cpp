@@ -32,7 +32,7 @@ class HangTest : public ::testing::Test {
     view.progress.waiting = true;
     view.progress.group = group;
     name(view.progress.label, "some.collective");
-    ++view.progress.calls[static_cast<std::size_t>(group)];
+    ++view.progress.calls[index_of(group)];
     view.idle_seconds = seconds;
   }
   RankView& rank(int number) { return ranks_[static_cast<std::size_t>(number)]; }
@@ -70,7 +70,7 @@ TEST_F(HangTest, WhoHasNotComeIsNamed) {
 
 TEST_F(HangTest, RanksOfOtherGroupsDoNotMatter) {
   wait_in(0, Group::tp, 101.0);
-  ++rank(1).progress.calls[static_cast<std::size_t>(Group::tp)];  // has come and gone
+  ++rank(1).progress.calls[index_of(Group::tp)];  // has come and gone
   rank(1).idle_seconds = 1.0;
   rank(3).idle_seconds = 500.0;  // not in rank 0's tp group
   const std::optional<Hang> hang = find();
@@ -168,9 +168,9 @@ TEST_F(HangTest, StartUpIsLessPatient) {
 TEST_F(HangTest, WaitingForTheDeviceLooksAtAllGroups) {
   wait_in(0, Group::tp, 101.0);
   rank(0).progress.on_device = true;
-  ++rank(1).progress.calls[static_cast<std::size_t>(Group::tp)];
+  ++rank(1).progress.calls[index_of(Group::tp)];
   rank(1).idle_seconds = 101.0;
-  ++rank(0).progress.calls[static_cast<std::size_t>(Group::cp)];  // rank 2 is its peer there
+  ++rank(0).progress.calls[index_of(Group::cp)];  // rank 2 is its peer there
   rank(2).idle_seconds = 101.0;
   const std::optional<Hang> hang = find();
   ASSERT_TRUE(hang);
@@ -181,7 +181,7 @@ TEST_F(HangTest, WhoIsHeldUpByAFullQueueOfItsDeviceWaitsToo) {
   // Rank 0 was giving work to its device when rank 1 was stopped: the queue is full, and the call
   // that would add to it does not return.
   rank(0).progress.on_device = true;
-  ++rank(0).progress.calls[static_cast<std::size_t>(Group::tp)];
+  ++rank(0).progress.calls[index_of(Group::tp)];
   name(rank(0).progress.label, "some.collective");
   rank(0).idle_seconds = 21.0;
   rank(1).silent_seconds = rank(1).idle_seconds = 19.0;
@@ -237,6 +237,16 @@ TEST_F(HangTest, BeforeTheLayoutIsKnownThereAreAllRanksOnly) {
   EXPECT_EQ(hang->missing, (std::vector{1, 2, 3}));
 }
 
+TEST_F(HangTest, WeightsAreCountedApartFromGradients) {
+  for (int i = 0; i < 4; ++i) ++rank(i).progress.calls[index_of(Group::dp_cp)];
+  wait_in(0, Group::weights, 101.0);  // rank 2 is its peer
+  rank(2).idle_seconds = 101.0;
+  const std::optional<Hang> hang = find();
+  ASSERT_TRUE(hang);
+  EXPECT_EQ(hang->missing, std::vector{2});
+  EXPECT_NE(describe(*hang, ranks_, places_).find("(group weights,"), std::string::npos);
+}
+
 TEST_F(HangTest, OtherRanksWatchRankZero) {
   RankView& own = rank(1);
   RankView& first = rank(0);
@@ -264,8 +274,8 @@ TEST(Members, FollowTheLayout) {
   const std::optional<ParallelLayout> layout = ParallelLayout{2, 2, 2};
   EXPECT_EQ(members(Group::tp, 5, 8, layout), (std::vector{4, 5}));
   EXPECT_EQ(members(Group::cp, 5, 8, layout), (std::vector{5, 7}));
-  EXPECT_EQ(members(Group::dp, 5, 8, layout), (std::vector{1, 5}));
   EXPECT_EQ(members(Group::dp_cp, 5, 8, layout), (std::vector{1, 3, 5, 7}));
+  EXPECT_EQ(members(Group::weights, 5, 8, layout), members(Group::dp_cp, 5, 8, layout));
   EXPECT_EQ(members(Group::world, 5, 8, layout).size(), 8U);
   EXPECT_EQ(members(Group::host, 5, 8, std::nullopt).size(), 8U);
   EXPECT_TRUE(members(Group::tp, 5, 8, std::nullopt).empty());

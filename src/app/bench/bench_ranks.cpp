@@ -30,7 +30,7 @@ int run_on_grid(BenchRun& run, const BenchFlags& flags, const char* name, const 
     flags.end(report, run.coordinator);
     if (run.coordinator.rank() == 0) save_learned(*backend.ops, run.log);
   } catch (...) {
-    abandon_communication(*backend.device, comms);
+    comms.abort();
     throw;
   }
   return kExitSuccess;
