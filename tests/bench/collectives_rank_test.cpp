@@ -80,7 +80,7 @@ class CollectiveRanks : public testing::Test {
     options.seconds = 0.001;
     report_ = Report("collectives", nullptr);
     try {
-      bench_collectives(*backend_, comms, *coordinator_, grid, options, report_);
+      bench_collectives(backend_, comms, *coordinator_, grid, options, report_);
     } catch (const CollectiveError& error) {
       EXPECT_EQ(error.exit_code(), kExitFailure);
       return error.what();
@@ -106,7 +106,7 @@ class CollectiveRanks : public testing::Test {
   static constexpr std::int64_t kElements = 4096;  // of fp32; bf16 has twice as many
 
   std::unique_ptr<Coordinator> coordinator_ = make_mpi_coordinator(MPI_COMM_WORLD);
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(1);
+  Backend backend_ = make_cpu_backend(1);
   Report report_{"collectives", nullptr};
 };
 

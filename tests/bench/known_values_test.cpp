@@ -74,9 +74,9 @@ class DeviceValuesTest : public testing::Test {
     }
   }
 
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(1);
-  RandomData data_{*backend_};
-  DeviceValues values_{*backend_};
+  Backend backend_ = make_cpu_backend(1);
+  RandomData data_{backend_};
+  DeviceValues values_{backend_};
   // More than the staging buffer holds at once.
   Tensor tensor_ = data_.uninitialised(DType::f32, 1, (std::int64_t{1} << 21) + 1000);
 };

@@ -167,7 +167,7 @@ std::vector<float> expected_shards(TinyRun& run, int step, int micro_batches) {
     const std::int64_t begin = grid.rank(Group::dp_cp) * p.shard_size();
     const std::int64_t count = std::min(p.shard_size(), p.size() - begin);  // less than 0: padding
     const auto offset = run.memory().layout().offset(index);
-    for (const int rank : p.replicated ? world : grid.dp_cp_group()) {
+    for (const int rank : p.replicated ? world : grid.members(Group::dp_cp)) {
       for (int micro_batch = 0; micro_batch < micro_batches; ++micro_batch) {
         const Place at{rank, step, micro_batch, index};
         std::vector<int> used(static_cast<std::size_t>(uses(at, p.role)));
