@@ -16,8 +16,9 @@ struct Linear {
   std::int64_t in;
   std::int64_t calls;  // of a step
   bool bias = false;
-  bool residual = false;                             // the product adds it
-  Write input_gradient = AccumulateMode::overwrite;  // accumulate: another layer has the same input
+  bool residual = false;  // the product adds it
+  AccumulateMode input_gradient =
+      AccumulateMode::overwrite;  // accumulate: another layer has the same input
 };
 
 std::vector<Linear> linears(const ModelConfig& config, const LocalSizes& sizes, std::int64_t tokens,

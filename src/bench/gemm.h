@@ -12,7 +12,7 @@ namespace longhaul::bench {
 
 struct GemmOptions {
   std::int64_t tokens = 16384;  // of one rank
-  Write weight_gradient =
+  AccumulateMode weight_gradient =
       AccumulateMode::overwrite;  // accumulate: as from the second micro-batch on
   std::string only;               // run the linear layers whose name holds this
   double seconds = 0.25;          // of one measurement, about
