@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/cross_entropy_partials.h"
+#include "core/matrix.h"
 
 namespace longhaul::kernels {
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/matrix.h"
 #include "core/rope_table.h"
 
 namespace longhaul::kernels {
