@@ -5,7 +5,7 @@
 
 #include "app/command.h"
 #include "core/error.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -4,7 +4,7 @@
 #include "app/command.h"
 #include "core/error.h"
 #include "data/packed_test_support.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -9,7 +9,7 @@
 #include "data/check/reference_rows.h"
 #include "data/check/rendering_difference.h"
 #include "data/check/row_parts.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

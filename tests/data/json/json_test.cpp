@@ -2,7 +2,7 @@
 
 #include "data/json/json_parse.h"
 #include "data/json/json_print.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/json/json_print.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

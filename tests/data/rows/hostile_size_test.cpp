@@ -10,7 +10,7 @@
 #include "data/json/json_print.h"
 #include "data/rows/row_blocks.h"
 #include "data/rows/row_reader.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "data/rows/row_parse.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

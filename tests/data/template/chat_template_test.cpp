@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "data/json/json_print.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -4,8 +4,8 @@
 #include <sstream>
 
 #include "data/rows/row_parse.h"
+#include "data/text_test_support.h"
 #include "test_data.h"
-#include "text_test_support.h"
 
 namespace longhaul {
 namespace {

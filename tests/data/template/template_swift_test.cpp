@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "data/rows/row_parse.h"
 #include "data/template/loss_policy.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -7,7 +7,7 @@
 #include "data/json/json_print.h"
 #include "data/rows/row_reader.h"
 #include "data/text/utf8.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -7,8 +7,8 @@
 #include "data/text/normalizer_nfc.h"
 #include "data/text/unicode_class.h"
 #include "data/text/utf8.h"
+#include "data/text_test_support.h"
 #include "test_data.h"
-#include "text_test_support.h"
 
 namespace longhaul {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <map>
 
-#include "data/row_reader.h"
-#include "text_test_support.h"
+#include "data/rows/row_reader.h"
+#include "data/text_test_support.h"
 
 namespace longhaul {
 namespace {

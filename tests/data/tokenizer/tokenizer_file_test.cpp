@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "data/byte_level.h"
 #include "data/json_print.h"
+#include "data/text_test_support.h"
+#include "data/tokenizer/byte_level.h"
 #include "data/utf8.h"
-#include "text_test_support.h"
 
 namespace longhaul {
 namespace {

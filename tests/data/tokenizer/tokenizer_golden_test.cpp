@@ -1,9 +1,9 @@
 // The ids and texts of Hugging Face tokenizers 0.22.2 over all golden strings.
 #include <gtest/gtest.h>
 
-#include "data/bpe.h"
 #include "data/pre_tokenizer.h"
-#include "text_test_support.h"
+#include "data/text_test_support.h"
+#include "data/tokenizer/bpe.h"
 
 namespace longhaul {
 namespace {
