@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/arena.h"
+#include "core/choices.h"
 #include "model/local_sizes.h"
 
 namespace longhaul {
@@ -19,8 +21,11 @@ enum class Recompute : std::uint8_t {
   full,       // the layer's input alone
 };
 
+inline constexpr std::array<Choice<Recompute>, 3> kRecomputeModes{
+    {{Recompute::none, "none"}, {Recompute::selective, "selective"}, {Recompute::full, "full"}}};
+
 std::string_view name_of(Recompute mode);
-/// Throws UserError for anything but none, selective or full.
+/// Throws UserError for anything but these names.
 Recompute parse_recompute(std::string_view text);
 
 /// Buffers of one layer's activations. Those that the mode does not keep are shared by all layers.
