@@ -46,7 +46,7 @@ std::filesystem::path gemm_file(const std::string& flag) {
 AttentionChoice attention_choice(const std::string& text) {
   if (text == "auto") return AttentionChoice::automatic;
   if (text == "cudnn") return AttentionChoice::cudnn;
-  return AttentionChoice::flash;  // make_backend() refuses anything else
+  return AttentionChoice::flash;  // the flag has no other value
 }
 
 Backend make_cuda(const TrainOptions& options, Coordinator& coordinator) {
@@ -80,25 +80,6 @@ bool every_rank_has_cuda(Coordinator& coordinator, const Log& log) {
 }  // namespace
 
 Backend make_backend(const TrainOptions& options, Coordinator& coordinator, const Log& log) {
-  coordinator.run_collectively([&] {
-    if (options.backend != "auto" && options.backend != "cpu" && options.backend != "cuda") {
-      user_error("--backend {}: choose auto, cpu or cuda", options.backend);
-    }
-    const std::string& attention = options.attention_backend;
-    if (attention != "auto" && attention != "cudnn" && attention != "flash") {
-      user_error("--attention_backend {}: choose auto, cudnn or flash", attention);
-    }
-    if (options.ranks_per_gpu < 1) {
-      user_error("--ranks_per_gpu {}: must be at least 1", options.ranks_per_gpu);
-    }
-#if !LONGHAUL_HAS_CUDA
-    if (options.backend == "cuda") {
-      user_error(
-          "--backend cuda: this program was built without the CUDA backend; use --backend cpu, or "
-          "build where nvcc and NCCL are installed");
-    }
-#endif
-  });
 #if LONGHAUL_HAS_CUDA
   if (options.backend == "cuda" ||
       (options.backend == "auto" && every_rank_has_cuda(coordinator, log))) {
@@ -106,6 +87,12 @@ Backend make_backend(const TrainOptions& options, Coordinator& coordinator, cons
   }
 #else
   (void)log;
+  coordinator.run_collectively([&] {
+    if (options.backend != "cuda") return;
+    user_error(
+        "--backend cuda: this program was built without the CUDA backend; use --backend cpu, or "
+        "build where nvcc and NCCL are installed");
+  });
 #endif
   return make_cpu_backend(thread_count(options, coordinator));
 }

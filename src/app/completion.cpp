@@ -55,9 +55,10 @@ CommandFlags describe(const Command& command, std::vector<std::string> words) {
   const nlohmann::json answer = parse_json<nlohmann::json>(text);
   result.positional = answer.at("positional").get<std::string>();
   for (const auto& flag : answer.at("flags")) {
-    FlagDescription description;
+    OptionDescription description;
     description.name = flag.at("name").get<std::string>();
     description.kind = flag.at("value").get<std::string>();
+    description.choices = flag.at("choices").get<std::vector<std::string>>();
     description.value_optional = flag.at("value_optional").get<bool>();
     description.list = flag.at("list").get<bool>();
     result.flags.push_back(std::move(description));

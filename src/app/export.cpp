@@ -10,8 +10,6 @@
 #include "hf/byte_size.h"
 #include "hf/export_model.h"
 
-namespace po = boost::program_options;
-
 namespace longhaul {
 namespace {
 
@@ -42,25 +40,28 @@ int run_export(int argc, char** argv) {
   std::string output;
   std::string tokenizer;
   std::string dtype;
-  std::string max_shard_size;
+  std::string max_shard_size = "5GB";
   bool verify = false;
   bool overwrite = false;
+  OptionTable table;
+  OptionGroup group(table, "Model");
+  group
+      .add("checkpoint", &checkpoint, "DIR",
+           "a save directory (its newest checkpoint) or one step_... folder of it")
+      .required();
+  group.add("output", &output, "DIR", "the directory to write").required();
+  group.add("tokenizer", &tokenizer, "DIR",
+            "where to copy the tokenizer's files from (default: what was trained with)");
+  group.add("dtype", &dtype, one_of({"bfloat16", "float16", "float32"}),
+            "of the weights (default: the model's)");
+  group.add("max_shard_size", &max_shard_size, "SIZE", "largest safetensors file");
+  group.add("verify", &verify,
+            "read the files back and compare every tensor with the checkpoint, bit for bit");
+  group.add("overwrite", &overwrite, "replace a model that is in the output directory");
   OptionParser parser("export --checkpoint DIR --output DIR [flags]",
                       "Turns a checkpoint into a Hugging Face model directory that transformers "
-                      "and inference servers load.");
-  parser.add("Model")("checkpoint", po::value(&checkpoint)->value_name("DIR")->required(),
-                      "a save directory (its newest checkpoint) or one step_... folder of it")(
-      "output", po::value(&output)->value_name("DIR")->required(), "the directory to write")(
-      "tokenizer", po::value(&tokenizer)->value_name("DIR"),
-      "where to copy the tokenizer's files from (default: what was trained with)")(
-      "dtype", po::value(&dtype)->value_name("bfloat16|float16|float32"),
-      "of the weights (default: the model's)")(
-      "max_shard_size", po::value(&max_shard_size)->value_name("SIZE")->default_value("5GB"),
-      "largest safetensors file")(
-      "verify", po::value(&verify)->value_name("true|false")->default_value(false, "false"),
-      "read the files back and compare every tensor with the checkpoint, bit for bit")(
-      "overwrite", po::value(&overwrite)->value_name("true|false")->default_value(false, "false"),
-      "replace a model that is in the output directory");
+                      "and inference servers load.",
+                      std::move(table));
   if (!parser.parse(argc, argv)) return kExitSuccess;
 
   ExportOptions options;

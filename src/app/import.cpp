@@ -8,21 +8,23 @@
 #include "core/humanize.h"
 #include "hf/import_model.h"
 
-namespace po = boost::program_options;
-
 namespace longhaul {
 
 int run_import(int argc, char** argv) {
   std::string model;
   std::string output;
+  OptionTable table;
+  OptionGroup group(table, "Model");
+  group
+      .add("model", &model, "DIR",
+           "Hugging Face model directory: config.json, safetensors, tokenizer")
+      .required();
+  group.add("output", &output, "DIR", "the save directory to write the checkpoint into").required();
   OptionParser parser("import --model DIR --output DIR",
                       "Turns a Hugging Face model into a checkpoint (step 0, weights only), which "
                       "'longhaul train --model' starts from. Training reads Hugging Face "
-                      "directories directly too.");
-  parser.add("Model")("model", po::value(&model)->value_name("DIR")->required(),
-                      "Hugging Face model directory: config.json, safetensors, tokenizer")(
-      "output", po::value(&output)->value_name("DIR")->required(),
-      "the save directory to write the checkpoint into");
+                      "directories directly too.",
+                      std::move(table));
   if (!parser.parse(argc, argv)) return kExitSuccess;
 
   const ImportReport report = import_model(model, output);

@@ -13,8 +13,6 @@
 #include "core/error.h"
 #include "core/humanize.h"
 
-namespace po = boost::program_options;
-
 namespace longhaul {
 namespace {
 
@@ -71,28 +69,33 @@ int report_damage(const std::filesystem::path& step, const VerifyReport& report,
   return kExitFailure;
 }
 
+OptionTable inspect_table(InspectOptions& options) {
+  OptionTable table;
+  OptionGroup group(table, "Inspect");
+  group.add("checkpoint", &options.checkpoint, "DIR",
+            "the checkpoint; also without the flag's name");
+  group.add("verify", &options.verify,
+            "read everything and compare it with its checksums; exit code 1 when anything is "
+            "damaged");
+  group.add("norms", &options.norms, "read the tensors and show their L2 norms");
+  group.add("optimizer", &options.optimizer, "list the optimizer's tensors too");
+  group.add("tensor", &options.tensor, "NAME",
+            "print numbers of one tensor, named as in Hugging Face's files or by its path in "
+            "index.h5");
+  group.add("slice", &options.slice, "ROWS,COLUMNS",
+            "which numbers, as in Python: \"0:4,0:8\" (the default is the first 8 x 8)");
+  group.add("json", &options.json, "print one JSON object instead");
+  return table;
+}
+
 }  // namespace
 
 int run_inspect(int argc, char** argv) {
   InspectOptions options;
   OptionParser parser("inspect CHECKPOINT [flags]",
                       "Shows what is in a checkpoint: a save directory (its newest one) or one "
-                      "step_... folder of it.");
-  parser.add("Inspect")("checkpoint", po::value(&options.checkpoint)->value_name("DIR"),
-                        "the checkpoint; also without the flag's name")(
-      "verify", po::value(&options.verify)->value_name("true|false")->default_value(false, "false"),
-      "read everything and compare it with its checksums; exit code 1 when anything is damaged")(
-      "norms", po::value(&options.norms)->value_name("true|false")->default_value(true, "true"),
-      "read the tensors and show their L2 norms")(
-      "optimizer",
-      po::value(&options.optimizer)->value_name("true|false")->default_value(false, "false"),
-      "list the optimizer's tensors too")(
-      "tensor", po::value(&options.tensor)->value_name("NAME"),
-      "print numbers of one tensor, named as in Hugging Face's files or by its path in index.h5")(
-      "slice", po::value(&options.slice)->value_name("ROWS,COLUMNS"),
-      "which numbers, as in Python: \"0:4,0:8\" (the default is the first 8 x 8)")(
-      "json", po::value(&options.json)->value_name("true|false")->default_value(false, "false"),
-      "print one JSON object instead");
+                      "step_... folder of it.",
+                      inspect_table(options));
   parser.positional("checkpoint");
   if (!parser.parse(argc, argv)) return kExitSuccess;
   if (options.checkpoint.empty()) {

@@ -2,26 +2,12 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
-
 namespace longhaul {
-std::string_view name_of(Recompute mode) {
-  switch (mode) {
-    case Recompute::none:
-      return "none";
-    case Recompute::selective:
-      return "selective";
-    case Recompute::full:
-      return "full";
-  }
-  return "?";
-}
+
+std::string_view name_of(Recompute mode) { return name_in(kRecomputeModes, mode); }
 
 Recompute parse_recompute(std::string_view text) {
-  for (const Recompute mode : {Recompute::none, Recompute::selective, Recompute::full}) {
-    if (text == name_of(mode)) return mode;
-  }
-  user_error("--recompute_granularity {}: choose auto, none, selective or full", text);
+  return parse_choice("recompute_granularity", text, kRecomputeModes);
 }
 
 std::string describe(const Recomputation& recomputation, std::int64_t layers) {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "core/choices.h"
 
 namespace longhaul {
 
@@ -15,8 +18,11 @@ enum class Recompute : std::uint8_t {
   full,       // the layer's input alone
 };
 
+inline constexpr std::array<Choice<Recompute>, 3> kRecomputeModes{
+    {{Recompute::none, "none"}, {Recompute::selective, "selective"}, {Recompute::full, "full"}}};
+
 std::string_view name_of(Recompute mode);
-/// Throws UserError for anything but none, selective or full.
+/// Throws UserError for anything but these names.
 Recompute parse_recompute(std::string_view text);
 
 /// What the layers compute again: `mode`, but nothing in the last `kept_layers` of them, which keep

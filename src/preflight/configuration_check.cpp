@@ -11,8 +11,8 @@
 namespace longhaul::preflight {
 namespace {
 
-// A host may have other cores, other paths of its own, and flags may come from different files.
-constexpr std::array kOwnFlags{"threads", "gemm_cache_file", "config", "help"};
+// A host may have other cores, and other paths of its own.
+constexpr std::array kOwnFlags{"threads", "gemm_cache_file"};
 constexpr std::size_t kMostNamed = 3;  // differences in one row of the table; more are counted
 
 std::string value_of(const Settings& settings, const std::string& name) {

@@ -4,25 +4,7 @@
 
 namespace longhaul {
 
-void check_flag_at_least(const char* flag, std::int64_t value, std::int64_t minimum) {
-  if (value < minimum) user_error("--{} {}: must be at least {}", flag, value, minimum);
-}
-
 void DatasetSettings::validate_dataset() const {
-  if (dataset.empty()) user_error("--dataset is missing: a JSON-lines file of conversations");
-  check_flag_at_least("max_length", max_length, 2);
-  parse_truncation_strategy(truncation_strategy);
-  parse_packing(packing);
-  check_flag_at_least("micro_bs", micro_bs, 1);
-  check_flag_at_least("global_bs", global_bs, 1);
-  check_flag_at_least("tensor_model_parallel_size", tensor_model_parallel_size, 0);
-  check_flag_at_least("context_parallel_size", context_parallel_size, 0);
-  check_flag_at_least("threads", threads, 0);
-  if (train_iters) check_flag_at_least("train_iters", *train_iters, 1);
-  if (epochs) check_flag_at_least("epochs", *epochs, 1);
-  if (!(split_dataset_ratio >= 0.0 && split_dataset_ratio < 1.0)) {
-    user_error("--split_dataset_ratio {}: must be at least 0 and below 1", split_dataset_ratio);
-  }
   if (split_dataset_ratio > 0 && !val_dataset.empty()) {
     user_error("--val_dataset and --split_dataset_ratio {} exclude each other: keep one",
                split_dataset_ratio);
@@ -52,6 +34,60 @@ DatasetOptions DatasetSettings::dataset_options(const ParallelLayout& layout) co
   data.threads = threads;
   data.run = run_plan(layout);
   return data;
+}
+
+void add_dataset_options(OptionGroup& group, DatasetSettings& o) {
+  group
+      .add("dataset", &o.dataset, "FILE...",
+           "conversations, JSON lines; one or more files; FILE#N takes N rows of it, drawn at "
+           "random")
+      .needed("a JSON-lines file of conversations");
+  group.add("val_dataset", &o.val_dataset, "FILE", "conversations to evaluate on");
+  group
+      .add("split_dataset_ratio", &o.split_dataset_ratio, "R",
+           "share of the data set to evaluate on instead of training")
+      .from_to_below(0.0, 1.0);
+  group.add("max_length", &o.max_length, "N", "tokens of a pack, and of the longest sample")
+      .at_least(2);
+  group
+      .add("packing", &o.packing, one_of(kPackingModes),
+           "true: several samples in a pack; balanced: so that ranks share work evenly, too; "
+           "false: one sample a pack")
+      .parsed_by(parse_packing);
+  group.add("truncation_strategy", &o.truncation_strategy, one_of(kTruncationStrategies),
+            "what happens to samples above max_length; left keeps the end, right the beginning, "
+            "error stops");
+  group.add("strict", &o.strict, "stop at the first row that cannot be used");
+  group.add("token_cache_dir", &o.token_cache_dir, "DIR",
+            "where tokenized data is kept (default: SAVE/cache)");
+}
+
+void add_batch_options(OptionGroup& group, DatasetSettings& o) {
+  group
+      .add("micro_bs", &o.micro_bs, "N",
+           "packs of a micro-batch, at most; lowered when memory is short")
+      .at_least(1);
+  group.add("global_bs", &o.global_bs, "N", "packs of an optimizer step").at_least(1);
+}
+
+void add_run_length_options(OptionGroup& group, DatasetSettings& o) {
+  group
+      .add("epochs", &o.epochs, "N", "passes over the data; 1 when train_iters is not given either")
+      .at_least(1);
+  group.add("train_iters", &o.train_iters, "N", "steps; with epochs: whichever ends first")
+      .at_least(1);
+  group.add("seed", &o.seed, "N", "seed of the order of the data");
+}
+
+void add_layout_options(OptionGroup& group, DatasetSettings& o) {
+  group
+      .add("tensor_model_parallel_size", &o.tensor_model_parallel_size, "N",
+           "ranks that share each weight matrix; 0: chosen")
+      .at_least(0);
+  group
+      .add("context_parallel_size", &o.context_parallel_size, "N",
+           "ranks that share each token stream; 0: chosen")
+      .at_least(0);
 }
 
 }  // namespace longhaul

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
+#include "core/option_table.h"
 #include "data/batches/dataset_options.h"
 
 namespace longhaul {
@@ -35,14 +36,22 @@ struct DatasetSettings {
   int context_parallel_size = 0;
   int threads = 0;  // per rank; 0: the host's cores divided by its ranks
 
-  /// Throws UserError for values that are impossible or contradict each other, naming the flags.
+  /// Throws UserError for values that contradict each other, naming the flags.
   void validate_dataset() const;
   [[nodiscard]] RunPlan run_plan(const ParallelLayout& layout) const;
   /// Throws UserError for a bad path#N.
   [[nodiscard]] DatasetOptions dataset_options(const ParallelLayout& layout) const;
 };
 
-/// Throws UserError unless value >= minimum.
-void check_flag_at_least(const char* flag, std::int64_t value, std::int64_t minimum);
+// Rows for flags of DatasetSettings, each here alone.
+
+/// Which rows of data, and how they become packs.
+void add_dataset_options(OptionGroup& group, DatasetSettings& settings);
+/// Packs of a step and of a micro-batch.
+void add_batch_options(OptionGroup& group, DatasetSettings& settings);
+/// How long the run is, and its seed.
+void add_run_length_options(OptionGroup& group, DatasetSettings& settings);
+/// How many ranks share a weight matrix and a stream.
+void add_layout_options(OptionGroup& group, DatasetSettings& settings);
 
 }  // namespace longhaul

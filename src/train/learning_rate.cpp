@@ -4,15 +4,10 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/error.h"
-
 namespace longhaul {
 
 DecayStyle parse_decay_style(std::string_view text) {
-  if (text == "constant") return DecayStyle::constant;
-  if (text == "linear") return DecayStyle::linear;
-  if (text == "cosine") return DecayStyle::cosine;
-  user_error("--lr_decay_style {}: choose cosine, linear or constant", text);
+  return parse_choice("lr_decay_style", text, kDecayStyles);
 }
 
 double LearningRateSchedule::at(std::int64_t before, std::int64_t with) const {

@@ -1,13 +1,21 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
+
+#include "core/choices.h"
 
 namespace longhaul {
 
 enum class DecayStyle : std::uint8_t { constant, linear, cosine };
 
-/// Throws UserError for anything but constant, linear or cosine.
+inline constexpr std::array<Choice<DecayStyle>, 3> kDecayStyles{
+    {{DecayStyle::cosine, "cosine"},
+     {DecayStyle::linear, "linear"},
+     {DecayStyle::constant, "constant"}}};
+
+/// Throws UserError for anything but these names.
 DecayStyle parse_decay_style(std::string_view text);
 
 /// Learning rate as Megatron computes it, counted in consumed packs: linear warm-up from 0 to `lr`,

@@ -1,7 +1,5 @@
 #include "train/train_options.h"
 
-#include <cmath>
-
 #include "core/error.h"
 #include "core/json.h"
 #include "model/recomputation.h"
@@ -9,70 +7,175 @@
 namespace longhaul {
 namespace {
 
-void check_range(const char* flag, double value, double low, double high) {
-  if (!(value >= low && value < high)) {
-    user_error("--{} {}: must be at least {} and below {}", flag, value, low, high);
-  }
+std::string timeout_problem(double seconds) {
+  constexpr double kLongest = 30.0 * 86400.0;
+  if (seconds == 0.0 || (seconds >= 1.0 && seconds <= kLongest)) return "";
+  return fmt::format("must be a number of seconds from 1 to {:.0f}, or 0 for no limit", kLongest);
 }
 
-void check_timeout(const char* flag, double seconds) {
-  constexpr double kLongest = 30.0 * 86400.0;
-  if (!(seconds == 0.0 || (seconds >= 1.0 && seconds <= kLongest))) {
-    user_error("--{} {}: must be a number of seconds from 1 to {:.0f}, or 0 for no limit", flag,
-               seconds, kLongest);
-  }
+std::string straggler_problem(double factor) {
+  if (factor == 0.0 || (factor > 1.0 && factor < 1e6)) return "";
+  return "must be above 1 (how many times the median a slow rank takes), or 0 to look for none";
+}
+
+std::string pipeline_problem(int size) {
+  if (size == 1) return "";
+  return "only 1 is supported; raise --tensor_model_parallel_size or --context_parallel_size "
+         "instead";
+}
+
+void add_data_options(OptionTable& table, TrainOptions& o) {
+  OptionGroup data(table, "Model and data");
+  data.add("model", &o.model, "DIR",
+           "Hugging Face model directory, or a checkpoint to take weights from")
+      .needed("a Hugging Face model directory or a checkpoint");
+  add_dataset_options(data, o);
+  add_encoding_options(data, o.encoding);
+}
+
+void add_memory_options(OptionTable& table, TrainOptions& o) {
+  OptionGroup layout(table, "Layout and memory");
+  add_layout_options(layout, o);
+  layout
+      .add("pipeline_model_parallel_size", &o.pipeline_model_parallel_size, "N",
+           "only 1 is supported")
+      .check(pipeline_problem);
+  add_batch_options(layout, o);
+  layout.add("recompute_granularity", &o.recompute_granularity, one_of({"auto"}, kRecomputeModes),
+             "which activations are computed again in the backward pass; auto: the fewest that "
+             "make the run fit");
+  add_backend_options(layout, o);
+}
+
+void add_optimizer_options(OptionTable& table, TrainOptions& o) {
+  OptionGroup optimizer(table, "Optimizer");
+  add_run_length_options(optimizer, o);
+  optimizer.add("lr", &o.lr, "X", "highest learning rate").from_to_below(0.0, 1e6);
+  optimizer.add("min_lr", &o.min_lr, "X", "learning rate at the end").from_to_below(0.0, 1e6);
+  optimizer.add("lr_decay_style", &o.lr_decay_style, one_of(kDecayStyles),
+                "how the learning rate falls from lr to min_lr");
+  optimizer
+      .add("lr_warmup_fraction", &o.lr_warmup_fraction, "R",
+           "share of the run with rising learning rate")
+      .from_to_below(0.0, 1.0);
+  optimizer.add("lr_warmup_iters", &o.lr_warmup_iters, "N", "the same as a number of steps")
+      .at_least(0);
+  optimizer
+      .add("weight_decay", &o.weight_decay, "X",
+           "decoupled weight decay, on matrices, not on norms and biases")
+      .from_to_below(0.0, 1e6);
+  optimizer.add("adam_beta1", &o.adam_beta1, "X", "decay of AdamW's first moment")
+      .from_to_below(0.0, 1.0);
+  optimizer.add("adam_beta2", &o.adam_beta2, "X", "decay of AdamW's second moment")
+      .from_to_below(0.0, 1.0);
+  optimizer
+      .add("adam_eps", &o.adam_eps, "X",
+           "AdamW's epsilon, added to the square root of the second moment")
+      .above(0.0);
+  optimizer.add("clip_grad", &o.clip_grad, "X", "largest gradient norm; 0: no clipping")
+      .from_to_below(0.0, 1e30);
+  optimizer
+      .add("max_skipped_steps", &o.max_skipped_steps, "N",
+           "stop after so many steps in a row without a finite loss")
+      .at_least(1);
+}
+
+void add_failure_options(OptionTable& table, TrainOptions& o) {
+  OptionGroup failures(table, "Failures");
+  failures
+      .add("comm_timeout", &o.comm_timeout, "SECONDS",
+           "end the job, naming who is missing, when ranks have waited so long in a collective "
+           "for one that does not come on; a rank whose process is stopped or cut off is "
+           "noticed after 20 s at the latest; 0: wait for ever")
+      .check(timeout_problem);
+  failures
+      .add("startup_timeout", &o.startup_timeout, "SECONDS",
+           "the same for the short agreements before the first step; 0: wait for ever")
+      .check(timeout_problem);
+  failures
+      .add("straggler_factor", &o.straggler_factor, "X",
+           "name ranks that compute so many times as long as the median; 0: look for none")
+      .check(straggler_problem);
+}
+
+void add_preflight_options(OptionTable& table, TrainOptions& o) {
+  OptionGroup start(table, "Checks before the run");
+  start.add("preflight", &o.preflight, one_of({"full", "quick", "off"}),
+            "check hosts, files, memory and disk before anything is loaded; quick: without the "
+            "bandwidth between ranks; off: not at all");
+  start.toggle("preflight_only", &o.preflight_only,
+               "stop after these checks: exit code 0 when the run could start, else 2; nothing is "
+               "left in SAVE");
+}
+
+void add_file_options(OptionTable& table, TrainOptions& o) {
+  OptionGroup files(table, "Checkpoints and logs");
+  files.add("save", &o.save, "DIR", "directory for checkpoints and logs")
+      .needed("the directory for checkpoints and logs");
+  files.add("resume", &o.resume, one_of({"auto", "none"}, "PATH"),
+            "auto: continue from the newest checkpoint in SAVE, if any; none: start anew in an "
+            "empty SAVE; PATH: a checkpoint or save directory");
+  files
+      .add("save_interval", &o.save_interval, "N",
+           "steps between checkpoints; the last step always has one")
+      .at_least(1);
+  files.add("save_total_limit", &o.save_total_limit, "N", "checkpoints to keep, the newest; 0: all")
+      .at_least(0);
+  files.add("eval_interval", &o.eval_interval, "N", "steps between evaluations; 0: save_interval")
+      .at_least(0);
+  files.add("log_interval", &o.log_interval, "N", "on a terminal: steps between permanent lines")
+      .at_least(1);
+  files
+      .add("port", &o.port, "N",
+           "first of the TCP ports that launchers and GPU communication use; the CPU backend "
+           "needs none")
+      .between(1, 65535);
 }
 
 }  // namespace
 
+OptionTable train_option_table(TrainOptions& options) {
+  OptionTable table;
+  add_data_options(table, options);
+  add_memory_options(table, options);
+  add_optimizer_options(table, options);
+  add_failure_options(table, options);
+  add_preflight_options(table, options);
+  add_file_options(table, options);
+  return table;
+}
+
+void add_backend_options(OptionGroup& group, TrainOptions& o) {
+  group.add("backend", &o.backend, one_of({"auto", "cpu", "cuda"}),
+            "what computes; auto: the GPUs, where every rank has one");
+  group
+      .add("ranks_per_gpu", &o.ranks_per_gpu, "N",
+           "ranks that share a GPU: for trying layouts out, not for speed")
+      .at_least(1);
+  group.add("deterministic", &o.deterministic, "on GPUs: the same bits every run; costs speed");
+  group.add("attention_backend", &o.attention_backend, one_of({"auto", "cudnn", "flash"}),
+            "on GPUs: cudnn, flash (our own kernel), or auto (cuDNN unless it is missing or "
+            "--deterministic is true)");
+  group.add("gemm_cache_file", &o.gemm_cache_file, one_of({"auto", "none"}, "FILE"),
+            "where the fastest algorithms of matrix products are remembered; auto: "
+            "~/.cache/longhaul; none: nowhere");
+  group
+      .add("threads", &o.threads, "N",
+           "CPU threads of a rank; 0: OMP_NUM_THREADS, else cores / ranks of the host")
+      .at_least(0);
+}
+
 void TrainOptions::validate() const {
-  if (model.empty())
-    user_error("--model is missing: a Hugging Face model directory or a checkpoint");
-  if (save.empty()) user_error("--save is missing: the directory for checkpoints and logs");
   validate_dataset();
   (void)encoding.parse();
-  if (recompute_granularity != "auto") parse_recompute(recompute_granularity);
-  if (pipeline_model_parallel_size != 1) {
-    user_error(
-        "--pipeline_model_parallel_size {}: only 1 is supported; raise "
-        "--tensor_model_parallel_size or --context_parallel_size instead",
-        pipeline_model_parallel_size);
-  }
-  check_range("lr", lr, 0.0, 1e6);
-  check_range("min_lr", min_lr, 0.0, 1e6);
   if (min_lr > lr) user_error("--min_lr {} is above --lr {}", min_lr, lr);
-  parse_decay_style(lr_decay_style);
-  check_range("lr_warmup_fraction", lr_warmup_fraction, 0.0, 1.0);
-  check_flag_at_least("lr_warmup_iters", lr_warmup_iters, 0);
   if (lr_warmup_fraction > 0 && lr_warmup_iters > 0) {
     user_error("--lr_warmup_fraction {} and --lr_warmup_iters {} exclude each other: keep one",
                lr_warmup_fraction, lr_warmup_iters);
   }
-  check_range("weight_decay", weight_decay, 0.0, 1e6);
-  check_range("adam_beta1", adam_beta1, 0.0, 1.0);
-  check_range("adam_beta2", adam_beta2, 0.0, 1.0);
-  if (!(adam_eps > 0)) user_error("--adam_eps {}: must be above 0", adam_eps);
-  check_range("clip_grad", clip_grad, 0.0, 1e30);
-  check_flag_at_least("max_skipped_steps", max_skipped_steps, 1);
-  check_flag_at_least("save_interval", save_interval, 1);
-  check_flag_at_least("save_total_limit", save_total_limit, 0);
-  check_flag_at_least("eval_interval", eval_interval, 0);
-  check_flag_at_least("log_interval", log_interval, 1);
-  check_timeout("comm_timeout", comm_timeout);
-  check_timeout("startup_timeout", startup_timeout);
-  if (!(straggler_factor == 0.0 || (straggler_factor > 1.0 && straggler_factor < 1e6))) {
-    user_error(
-        "--straggler_factor {}: must be above 1 (how many times the median a slow rank takes), or "
-        "0 to look for none",
-        straggler_factor);
-  }
-  if (preflight != "full" && preflight != "quick" && preflight != "off") {
-    user_error("--preflight {}: choose full, quick or off", preflight);
-  }
   if (preflight_only && preflight == "off") {
     user_error("--preflight_only and --preflight off exclude each other: keep one");
   }
-  if (port < 1 || port > 65535) user_error("--port {}: must be between 1 and 65535", port);
 }
 
 AdamWOptions TrainOptions::adamw() const {
@@ -80,45 +183,8 @@ AdamWOptions TrainOptions::adamw() const {
 }
 
 std::string TrainOptions::to_json() const {
-  nlohmann::ordered_json json;
-  json["model"] = model;
-  json["dataset"] = dataset;
-  json["val_dataset"] = val_dataset;
-  json["split_dataset_ratio"] = split_dataset_ratio;
-  json["max_length"] = max_length;
-  json["packing"] = packing;
-  json["truncation_strategy"] = truncation_strategy;
-  json["template_mode"] = encoding.template_mode;
-  json["chat_template"] = encoding.chat_template;
-  json["loss_scale"] = encoding.loss_scale;
-  json["thinking"] = encoding.thinking;
-  json["strict_parity"] = encoding.strict_parity;
-  json["strict"] = strict;
-  json["backend"] = backend;
-  json["attention_backend"] = attention_backend;
-  json["deterministic"] = deterministic;
-  json["micro_bs"] = micro_bs;
-  json["global_bs"] = global_bs;
-  json["recompute_granularity"] = recompute_granularity;
-  if (epochs) json["epochs"] = *epochs;
-  if (train_iters) json["train_iters"] = *train_iters;
-  json["seed"] = seed;
-  json["lr"] = lr;
-  json["min_lr"] = min_lr;
-  json["lr_decay_style"] = lr_decay_style;
-  json["lr_warmup_fraction"] = lr_warmup_fraction;
-  json["lr_warmup_iters"] = lr_warmup_iters;
-  json["weight_decay"] = weight_decay;
-  json["adam_beta1"] = adam_beta1;
-  json["adam_beta2"] = adam_beta2;
-  json["adam_eps"] = adam_eps;
-  json["clip_grad"] = clip_grad;
-  json["max_skipped_steps"] = max_skipped_steps;
-  json["save"] = save;
-  json["save_interval"] = save_interval;
-  json["save_total_limit"] = save_total_limit;
-  json["eval_interval"] = eval_interval;
-  return dump_json(json);
+  TrainOptions copy = *this;  // the rows of a table may be stored into
+  return train_option_table(copy).to_json();
 }
 
 }  // namespace longhaul

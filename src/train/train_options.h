@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/option_table.h"
 #include "data/template/encoding_settings.h"
 #include "train/dataset_settings.h"
 #include "train/learning_rate.h"
@@ -57,11 +58,19 @@ struct TrainOptions : DatasetSettings {
   double startup_timeout = 120.0;
   double straggler_factor = 1.5;
 
-  /// Throws UserError for values that are impossible or contradict each other, naming the flags.
+  /// Throws UserError for values that contradict each other, naming the flags. What each may be
+  /// alone is in its row of the table.
   void validate() const;
   [[nodiscard]] AdamWOptions adamw() const;
-  /// Flag names and values as a JSON object text: what a checkpoint and TensorBoard record.
+  /// All flags and their values as a JSON object text: what a checkpoint and TensorBoard record.
   [[nodiscard]] std::string to_json() const;
 };
+
+/// The flags of `longhaul train`, which store into `options`. A further flag is a member above and
+/// a row here.
+OptionTable train_option_table(TrainOptions& options);
+
+/// Rows for the flags that choose the backend, which `longhaul bench` has too.
+void add_backend_options(OptionGroup& group, TrainOptions& options);
 
 }  // namespace longhaul

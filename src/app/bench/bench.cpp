@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/commands.h"
 #include "app/flags/bench_flags.h"
+#include "app/flags/options.h"
 #include "app/mpi_command.h"
 #include "core/error.h"
 

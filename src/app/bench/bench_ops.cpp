@@ -18,22 +18,10 @@ constexpr const char* kShapes = "Shapes";
 constexpr const char* kMeasuring = "Measuring";
 constexpr std::int64_t kMostTokens = std::int64_t{1} << 24;
 
-void add_only(BenchFlags& flags, std::string* only, const char* what) {
-  flags.add(kMeasuring, "only", only, "TEXT", what);
-}
-
-void add_seconds(BenchFlags& flags, double* seconds) {
-  flags.add(kMeasuring, "seconds", seconds, "X", "time for each row, about");
-}
-
-void check_seconds(double seconds) {
-  if (!(seconds > 0)) user_error("--seconds {}: must be above 0", seconds);
-}
-
-void check_tokens(std::int64_t tokens) {
-  if (tokens < 1 || tokens > kMostTokens) {
-    user_error("--tokens {}: must be between 1 and {}", tokens, kMostTokens);
-  }
+/// Which rows to measure, and for how long.
+void add_measuring(OptionGroup& group, std::string* only, const char* what, double* seconds) {
+  group.add("only", only, "TEXT", what);
+  add_bench_seconds(group, seconds);
 }
 
 void check_one_rank(Coordinator& coordinator, const char* name) {
@@ -45,7 +33,6 @@ void check_one_rank(Coordinator& coordinator, const char* name) {
 
 /// The sizes of a rank of a tensor-parallel group that need not be there.
 LocalSizes sizes_of_rank(const ModelConfig& config, int tp) {
-  if (tp < 1) user_error("--tensor_model_parallel_size {}: must be at least 1", tp);
   const ProcessGrid grid(ParallelLayout{tp, 1, 1}, 0);
   return LocalSizes(config, grid, ParameterTable(config, grid));
 }
@@ -57,11 +44,13 @@ struct ModelFlags {
   std::int64_t tokens = 16384;
 
   void add(BenchFlags& flags) {
-    flags.add(kShapes, "config", &config, "FILE|DIR",
-              "the config.json of a Qwen2 or Qwen3 model, or a directory that holds one");
-    flags.add(kShapes, "tensor_model_parallel_size", &tp, "N",
-              "shapes of one rank of so many that share each weight matrix");
-    flags.add(kShapes, "tokens", &tokens, "N", "tokens of one rank");
+    OptionGroup shapes = flags.group(kShapes);
+    add_bench_config(shapes, &config);
+    shapes
+        .add("tensor_model_parallel_size", &tp, "N",
+             "shapes of one rank of so many that share each weight matrix")
+        .at_least(1);
+    shapes.add("tokens", &tokens, "N", "tokens of one rank").between(1, kMostTokens);
   }
 };
 
@@ -88,16 +77,14 @@ int run_bench_kernels(BenchRun& run) {
                    "with: microseconds, GB/s (each input read once, each output written once) and "
                    "the share of what copying on the device reaches.");
   model.add(flags);
-  flags.add(kMeasuring, "copy_size", &copy_size, "SIZE",
-            "bytes of the copy that others are held "
-            "against");
-  add_only(flags, &options.only, "run the ops whose name holds TEXT");
-  add_seconds(flags, &options.seconds);
+  OptionGroup measuring = flags.group(kMeasuring);
+  measuring.add("copy_size", &copy_size, "SIZE",
+                "bytes of the copy that others are held "
+                "against");
+  add_measuring(measuring, &options.only, "run the ops whose name holds TEXT", &options.seconds);
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;
 
   check_one_rank(run.coordinator, "kernels");
-  check_tokens(model.tokens);
-  check_seconds(options.seconds);
   options.tokens = model.tokens;
   options.copy_bytes = static_cast<std::size_t>(parse_byte_size(copy_size, "--copy_size"));
   const LocalSizes sizes = sizes_of_rank(load_bench_config(model.config), model.tp);
@@ -114,15 +101,13 @@ int run_bench_gemm(BenchRun& run) {
                    "Times the matrix products of a training step on the shapes of one rank: for "
                    "every linear layer forward, gradient of the input, gradient of the weight.");
   model.add(flags);
-  flags.add(kMeasuring, "accumulate", &accumulate, "true|false",
-            "add gradients of weights to what is there, as from the second micro-batch on");
-  add_only(flags, &options.only, "run the layers whose name holds TEXT");
-  add_seconds(flags, &options.seconds);
+  OptionGroup measuring = flags.group(kMeasuring);
+  measuring.add("accumulate", &accumulate,
+                "add gradients of weights to what is there, as from the second micro-batch on");
+  add_measuring(measuring, &options.only, "run the layers whose name holds TEXT", &options.seconds);
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;
 
   check_one_rank(run.coordinator, "gemm");
-  check_tokens(model.tokens);
-  check_seconds(options.seconds);
   options.tokens = model.tokens;
   options.weight_gradient = accumulate ? AccumulateMode::accumulate : AccumulateMode::overwrite;
   const ModelConfig config = load_bench_config(model.config);
@@ -141,25 +126,22 @@ int run_bench_attention(BenchRun& run) {
       "attention [flags]",
       "Times attention forward and backward over packed documents: TFLOP/s that causal "
       "attention needs (backward counts 2.5 times forward).");
-  flags.add(kShapes, "tokens", &lengths.tokens, "N",
-            "tokens of the stream; 0: those of the lengths, else 16384");
-  flags.add(kShapes, "lengths", &lengths.lengths, "N,N,...", "lengths of the documents");
-  flags.add(kShapes, "lengths_file", &lengths.lengths_file, "FILE", "the same, one a line");
-  flags.add(kShapes, "documents", &lengths.documents, "N",
-            "cut the tokens into N equal documents; 0: one, or the lengths");
-  flags.add(kShapes, "heads", &options.heads.num_q_heads, "N", "query heads");
-  flags.add(kShapes, "kv_heads", &options.heads.num_kv_heads, "N", "key and value heads");
-  flags.add(kShapes, "head_dim", &options.heads.head_dim, "N", "size of a head");
-  flags.add(kShapes, "context_parallel_size", &options.context_parallel, "N",
-            "measure the part of one rank of so many that share the stream");
-  flags.add(kShapes, "cp_rank", &options.cp_rank, "N", "which rank of them");
-  flags.add(kMeasuring, "pack_against_equal", &options.pack_against_equal, "true|false",
-            "also time equal documents with the same sums of lengths and of squared lengths");
-  add_seconds(flags, &options.seconds);
+  OptionGroup shapes = flags.group(kShapes);
+  add_bench_lengths(shapes, &lengths, "tokens of the stream; 0: those of the lengths, else 16384",
+                    "lengths of the documents");
+  shapes.add("heads", &options.heads.num_q_heads, "N", "query heads");
+  shapes.add("kv_heads", &options.heads.num_kv_heads, "N", "key and value heads");
+  shapes.add("head_dim", &options.heads.head_dim, "N", "size of a head").at_least(1);
+  shapes.add("context_parallel_size", &options.context_parallel, "N",
+             "measure the part of one rank of so many that share the stream");
+  shapes.add("cp_rank", &options.cp_rank, "N", "which rank of them");
+  OptionGroup measuring = flags.group(kMeasuring);
+  measuring.add("pack_against_equal", &options.pack_against_equal,
+                "also time equal documents with the same sums of lengths and of squared lengths");
+  add_bench_seconds(measuring, &options.seconds);
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;
 
   check_one_rank(run.coordinator, "attention");
-  check_seconds(options.seconds);
   options.lengths = bench::document_lengths(lengths, kDefaultTokens);
   AttentionHeads& heads = options.heads;
   if (heads.num_q_heads < 1 || heads.num_kv_heads < 1 ||
@@ -167,7 +149,6 @@ int run_bench_attention(BenchRun& run) {
     user_error("--heads {} --kv_heads {}: the first must be a multiple of the second",
                heads.num_q_heads, heads.num_kv_heads);
   }
-  if (heads.head_dim < 1) user_error("--head_dim {}: must be at least 1", heads.head_dim);
   heads.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(heads.head_dim)));
   if (options.context_parallel < 1 || options.cp_rank < 0 ||
       options.cp_rank >= options.context_parallel) {

@@ -15,18 +15,19 @@ int run_bench_tokenizer(BenchRun& run) {
       "rows/s, with a word cache that is empty, with one that has seen the rows, and with "
       "parsing and rendering. No model or GPU is used.",
       BenchFlags::Device::none);
-  flags.add("Data", "model", &model, "DIR", "directory with tokenizer.json and the chat template");
-  flags.add("Data", "input", &input, "FILE", "rows, as --dataset of train takes them");
-  flags.add("Measuring", "seconds", &options.seconds, "X", "time for each row, about");
+  OptionGroup data = flags.group("Data");
+  data.add("model", &model, "DIR", "directory with tokenizer.json and the chat template")
+      .needed("a directory with tokenizer.json");
+  data.add("input", &input, "FILE", "rows, as --dataset of train takes them")
+      .needed("a file of rows");
+  OptionGroup measuring = flags.group("Measuring");
+  add_bench_seconds(measuring, &options.seconds);
   if (!flags.parse(run.argc, run.argv, run.coordinator)) return kExitSuccess;
 
   run.coordinator.run_collectively([&] {
     if (run.coordinator.size() != 1) {
       user_error("bench tokenizer measures one thread; start it without mpirun, or with one rank");
     }
-    if (model.empty()) user_error("--model is missing; give a directory with tokenizer.json");
-    if (input.empty()) user_error("--input is missing; give a file of rows");
-    if (!(options.seconds > 0)) user_error("--seconds {}: must be above 0", options.seconds);
   });
   options.input = input;
   const RowEncoder encoder = RowEncoder::load(model, {});

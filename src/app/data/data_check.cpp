@@ -12,7 +12,6 @@
 
 #include "app/data/data_actions.h"
 #include "app/data/data_check_text.h"
-#include "app/flags/flag_group.h"
 #include "app/flags/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
@@ -134,6 +133,22 @@ DataCheck check(const std::vector<DataFile>& files, const CheckFlags& flags) {
   return result;
 }
 
+OptionTable check_table(CheckFlags& flags) {
+  constexpr int kMostThreads = 1024;
+  OptionTable table;
+  OptionGroup group(table, "Check");
+  group.add("files", &flags.files, "FILE...",
+            "JSON-lines files, or - for standard input; also without the flag's name");
+  group.add("examples", &flags.examples, "N", "rows to name for each reason, at most").at_least(0);
+  group.add("json", &flags.json, "FILE",
+            "write the result as JSON too; - writes it to standard output instead of the text");
+  group.add("rejected", &flags.rejected, "FILE",
+            "list every rejected row, in the form of training's rejected.jsonl");
+  group.add("threads", &flags.threads, "N", "0: as many as there are cores")
+      .between(0, kMostThreads);
+  return table;
+}
+
 }  // namespace
 
 int run_data_check(int argc, char** argv) {
@@ -142,23 +157,10 @@ int run_data_check(int argc, char** argv) {
       "data check FILE... [flags]",
       "Reads rows as training does, without a model, and tells which are rejected and why, what "
       "looks\nlike a mistake, and which ids occur twice. Exit code: 0 when every row is accepted, "
-      "1 when some\nare rejected, 2 when the check could not be made.");
-  FlagGroup group(parser, "Check");
-  group.list("files", &flags.files, "FILE...",
-             "JSON-lines files, or - for standard input; also without the flag's name");
-  group.value("examples", &flags.examples, "N", "rows to name for each reason, at most");
-  group.plain("json", &flags.json, "FILE",
-              "write the result as JSON too; - writes it to standard output instead of the text");
-  group.plain("rejected", &flags.rejected, "FILE",
-              "list every rejected row, in the form of training's rejected.jsonl");
-  group.value("threads", &flags.threads, "N", "0: as many as there are cores");
+      "1 when some\nare rejected, 2 when the check could not be made.",
+      check_table(flags));
   parser.positional("files", -1);
   if (!parser.parse(argc, argv)) return kExitSuccess;
-  if (flags.examples < 0) user_error("--examples {} must not be negative", flags.examples);
-  constexpr int kMostThreads = 1024;
-  if (flags.threads < 0 || flags.threads > kMostThreads) {
-    user_error("--threads {} must be from 0 to {}", flags.threads, kMostThreads);
-  }
 
   const std::vector<DataFile> files = find_files(flags.files);
   const bool json_only = flags.json == "-";

@@ -6,8 +6,6 @@
 
 #include "app/data/data_actions.h"
 #include "app/data/data_row_form.h"
-#include "app/flags/encoding_flags.h"
-#include "app/flags/flag_group.h"
 #include "app/flags/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
@@ -15,6 +13,7 @@
 #include "data/check/rendering_difference.h"
 #include "data/json/json_parse.h"
 #include "data/rows/row_reader.h"
+#include "data/template/encoding_settings.h"
 #include "data/text/utf8.h"
 #include "data/text/visible_text.h"
 
@@ -179,6 +178,23 @@ class Comparer {
   std::int64_t printed_ = 0;
 };
 
+OptionTable diff_table(DiffFlags& flags, EncodingSettings& encoding) {
+  OptionTable table;
+  OptionGroup group(table, "Compare");
+  group.add("model", &flags.model, "DIR", "directory with tokenizer.json and the chat template")
+      .needed("a directory with tokenizer.json");
+  group.add("input", &flags.input, "FILE", "rows as JSON lines; - is standard input");
+  group.add("reference", &flags.reference, "FILE", "what the other program made of them")
+      .needed("a file of JSON lines {\"text\": ...} to compare with");
+  group.add("examples", &flags.examples, "N", "rows that differ to show, at most").at_least(0);
+  group.add("context", &flags.context, "N", "characters to show on each side of a difference")
+      .at_least(1);
+  OptionGroup render(table, "Render");
+  add_encoding_options(render, encoding);
+  add_row_form_option(render, &flags.rows);
+  return table;
+}
+
 }  // namespace
 
 int run_data_diff_template(int argc, char** argv) {
@@ -188,23 +204,9 @@ int run_data_diff_template(int argc, char** argv) {
       "data diff-template --model DIR --input FILE --reference FILE [flags]",
       "Compares our rendering of rows with another program's: JSON lines {\"id\"?, \"text\", "
       "\"ids\"?}, found by\nid, or in the order of the rows if they have no ids. Exit code: 0 when "
-      "all are equal, 1 when not,\n2 when they could not be compared.");
-  FlagGroup group(parser, "Compare");
-  group.plain("model", &flags.model, "DIR", "directory with tokenizer.json and the chat template");
-  group.value("input", &flags.input, "FILE", "rows as JSON lines; - is standard input");
-  group.plain("reference", &flags.reference, "FILE", "what the other program made of them");
-  group.value("examples", &flags.examples, "N", "rows that differ to show, at most");
-  group.value("context", &flags.context, "N", "characters to show on each side of a difference");
-  FlagGroup render(parser, "Render");
-  add_encoding_flags(render, encoding);
-  declare_row_form(render, &flags.rows);
+      "all are equal, 1 when not,\n2 when they could not be compared.",
+      diff_table(flags, encoding));
   if (!parser.parse(argc, argv)) return kExitSuccess;
-  if (flags.model.empty()) user_error("--model is missing: a directory with tokenizer.json");
-  if (flags.reference.empty()) {
-    user_error("--reference is missing: a file of JSON lines {{\"text\": ...}} to compare with");
-  }
-  if (flags.examples < 0) user_error("--examples {} must not be negative", flags.examples);
-  if (flags.context < 1) user_error("--context {} must be at least 1", flags.context);
 
   const RowFormChoice form = parse_row_form_choice(flags.rows);
   const RowEncoder encoder = RowEncoder::load(flags.model, encoding.parse());

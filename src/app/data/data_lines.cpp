@@ -10,7 +10,6 @@
 
 #include "app/data/data_actions.h"
 #include "app/data/data_row_form.h"
-#include "app/flags/encoding_flags.h"
 #include "app/flags/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
@@ -18,10 +17,9 @@
 #include "data/json/json_print.h"
 #include "data/rows/row_parse.h"
 #include "data/rows/row_reader.h"
+#include "data/template/encoding_settings.h"
 #include "data/template/row_encoder.h"
 #include "data/text/utf8.h"
-
-namespace po = boost::program_options;
 
 namespace longhaul {
 namespace {
@@ -225,10 +223,13 @@ void process(bool from_stdin, LineReader& lines, LineWorker& worker) {
   write_output(out);
 }
 
-void declare(OptionParser& parser, LineOptions& options, const char* model_text) {
-  parser.add("Data")("model", po::value(&options.model)->value_name("DIR")->required(), model_text)(
-      "input", po::value(&options.input)->value_name("FILE")->default_value(options.input),
-      "JSON lines, also packed with gzip or zstd; - is standard input");
+OptionTable line_table(LineOptions& options, const char* model_text) {
+  OptionTable table;
+  OptionGroup group(table, "Data");
+  group.add("model", &options.model, "DIR", model_text).required();
+  group.add("input", &options.input, "FILE",
+            "JSON lines, also packed with gzip or zstd; - is standard input");
+  return table;
 }
 
 /// Opens the input, then makes the worker with the input's name, then goes through the lines.
@@ -255,8 +256,8 @@ int run_data_encode(int argc, char** argv) {
       "data encode --model DIR [--input FILE]",
       fmt::format("Reads JSON lines {{\"text\"}} and writes {{\"ids\"}}, the tokens of "
                   "the text.\n{}",
-                  kBadLines));
-  declare(parser, options, "directory with tokenizer.json");
+                  kBadLines),
+      line_table(options, "directory with tokenizer.json"));
   if (!parser.parse(argc, argv)) return kExitSuccess;
   return run_lines(options, [&](const LineReader& /*lines*/) {
     return std::make_unique<Encoder>(options.model);
@@ -269,8 +270,8 @@ int run_data_decode(int argc, char** argv) {
       "data decode --model DIR [--input FILE]",
       fmt::format("Reads JSON lines {{\"ids\", \"skip_special_tokens\"?}} and writes "
                   "{{\"text\"}}.\n{}",
-                  kBadLines));
-  declare(parser, options, "directory with tokenizer.json");
+                  kBadLines),
+      line_table(options, "directory with tokenizer.json"));
   if (!parser.parse(argc, argv)) return kExitSuccess;
   return run_lines(options, [&](const LineReader& /*lines*/) {
     return std::make_unique<Decoder>(options.model);
@@ -281,15 +282,16 @@ int run_data_render(int argc, char** argv) {
   LineOptions options;
   EncodingSettings encoding;
   std::string rows = "auto";
+  OptionTable table = line_table(options, "directory with tokenizer.json and the chat template");
+  OptionGroup render(table, "Render");
+  add_encoding_options(render, encoding);
+  add_row_form_option(render, &rows);
   OptionParser parser(
       "data render --model DIR [--input FILE] [flags]",
       fmt::format("Reads rows and writes {{\"id\", \"text\", \"ids\", \"weights\"}} or {{\"id\", "
                   "\"error\"}}, with the tokens that training sees.\n{}",
-                  kBadLines));
-  declare(parser, options, "directory with tokenizer.json and the chat template");
-  FlagGroup render(parser, "Render");
-  add_encoding_flags(render, encoding);
-  declare_row_form(render, &rows);
+                  kBadLines),
+      std::move(table));
   if (!parser.parse(argc, argv)) return kExitSuccess;
   return run_lines(options, [&](const LineReader& lines) {
     return std::make_unique<Renderer>(RowEncoder::load(options.model, encoding.parse()),

@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "app/data/data_actions.h"
-#include "app/flags/dataset_flags.h"
 #include "app/flags/options.h"
 #include "app/flags/preparation_flags.h"
 #include "app/mpi_command.h"
@@ -19,14 +18,13 @@ constexpr const char* kSummary =
     "mpirun -n N all processes share the work.";
 
 OptionParser make_parser(PreparationFlags& flags) {
-  OptionParser parser(
+  OptionTable table = preparation_table(flags);
+  OptionGroup files(table, "Files");
+  files.add("save", &flags.save, "DIR",
+            "the run's directory; without it the report goes to --token_cache_dir");
+  return OptionParser(
       "data prepare --model DIR --dataset FILE... (--save DIR | --token_cache_dir DIR) [flags]",
-      kSummary);
-  add_preparation_flags(parser, flags);
-  FlagGroup files(parser, "Files");
-  files.plain("save", &flags.save, "DIR",
-              "the run's directory; without it the report goes to --token_cache_dir");
-  return parser;
+      kSummary, std::move(table));
 }
 
 int prepare(int argc, char** argv, Coordinator& coordinator) {

@@ -1,20 +1,15 @@
 #include "app/data/data_row_form.h"
 
-#include "core/error.h"
-
 namespace longhaul {
 
-void declare_row_form(FlagGroup& group, std::string* value) {
-  group.value("rows", value, "auto|training|verbatim",
-              "training: as train reads rows; verbatim: messages go to the template as they are; "
-              "auto: verbatim for rows that have add_generation_prompt");
+void add_row_form_option(OptionGroup& group, std::string* value) {
+  group.add("rows", value, one_of(kRowForms),
+            "training: as train reads rows; verbatim: messages go to the template as they are; "
+            "auto: verbatim for rows that have add_generation_prompt");
 }
 
 RowFormChoice parse_row_form_choice(std::string_view text) {
-  if (text == "auto") return RowFormChoice::automatic;
-  if (text == "training") return RowFormChoice::training;
-  if (text == "verbatim") return RowFormChoice::verbatim;
-  user_error("--rows {}: unknown; known: auto, training, verbatim", text);
+  return parse_choice("rows", text, kRowForms);
 }
 
 RowForm row_form(RowFormChoice choice, const JsonValue& line, RowForm training) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "app/flags/flag_group.h"
+#include "core/choices.h"
+#include "core/option_table.h"
 #include "data/rows/row_parse.h"
 
 namespace longhaul {
@@ -12,8 +14,13 @@ namespace longhaul {
 /// Values of --rows: how a command that renders rows reads them.
 enum class RowFormChoice : std::uint8_t { automatic, training, verbatim };
 
-/// Declares --rows, stored in `value`, which holds the default.
-void declare_row_form(FlagGroup& group, std::string* value);
+inline constexpr std::array<Choice<RowFormChoice>, 3> kRowForms{
+    {{RowFormChoice::automatic, "auto"},
+     {RowFormChoice::training, "training"},
+     {RowFormChoice::verbatim, "verbatim"}}};
+
+/// Adds --rows, stored in `value`, which holds the default.
+void add_row_form_option(OptionGroup& group, std::string* value);
 /// Throws UserError naming --rows and the known values.
 RowFormChoice parse_row_form_choice(std::string_view text);
 /// The form of one line: automatic means verbatim where it has add_generation_prompt. `training` is

@@ -8,13 +8,12 @@
 
 #include "app/data/data_actions.h"
 #include "app/data/row_painter.h"
-#include "app/flags/encoding_flags.h"
-#include "app/flags/flag_group.h"
 #include "app/flags/options.h"
 #include "app/standard_output.h"
 #include "core/error.h"
 #include "core/humanize.h"
 #include "data/check/find_rows.h"
+#include "data/template/encoding_settings.h"
 #include "data/text/visible_text.h"
 #include "metrics/console_style.h"
 
@@ -33,9 +32,7 @@ struct ShowFlags {
 };
 
 bool use_color(const std::string& flag) {
-  if (flag == "always") return true;
-  if (flag == "never") return false;
-  if (flag != "auto") user_error("--color {}: unknown; known: auto, always, never", flag);
+  if (flag != "auto") return flag == "always";
   return detect_console_style(stdout).color == ConsoleColor::on;
 }
 
@@ -47,13 +44,19 @@ void check_flags(const ShowFlags& flags) {
   const int ways = (query.id ? 1 : 0) + (query.line ? 1 : 0) + (query.index ? 1 : 0);
   if (ways > 1) user_error("--id, --line and --index each name a row; give one of them");
   if (query.id && query.id->empty()) user_error("--id is empty; give the id of a row");
-  if (query.line && *query.line < 1) user_error("--line {}: lines count from 1", *query.line);
-  if (query.index && *query.index < 0) user_error("--index {}: rows count from 0", *query.index);
   if (query.line && flags.files.size() > 1) {
     user_error("--line {} needs one file, not {}; name the one that it is a line of", *query.line,
                flags.files.size());
   }
-  if (flags.max_chars < 0) user_error("--max_chars {} must not be negative", flags.max_chars);
+}
+
+/// "qwen3 (hf), loss_scale default": what `encoder`, made from the settings, does.
+std::string describe_encoding(const RowEncoder& encoder, const EncodingSettings& settings) {
+  std::string text = fmt::format("{} ({}), loss_scale {}", name_of(encoder.template_family()),
+                                 settings.template_mode, settings.loss_scale);
+  if (settings.thinking != "as_template") text += fmt::format(", thinking {}", settings.thinking);
+  if (settings.strict_parity) text += ", strict parity";
+  return text;
 }
 
 /// Prints rows.
@@ -224,6 +227,33 @@ Search search(const ShowFlags& flags, RowWriter& writer) {
   user_error("{}: has no row, only blank lines", where);
 }
 
+OptionTable show_table(ShowFlags& flags, EncodingSettings& encoding) {
+  OptionTable table;
+  OptionGroup group(table, "Show");
+  group.add("model", &flags.model, "DIR", "directory with tokenizer.json and the chat template")
+      .needed("a directory with tokenizer.json");
+  group.add("files", &flags.files, "FILE...",
+            "JSON-lines files, - is standard input; also without the flag's name");
+  group.add("id", &flags.query.id, "X", "the row with this id (<file name>:<line> if it has none)");
+  group.add("line", &flags.query.line, "N", "the row in this line of the file, from 1").at_least(1);
+  group
+      .add("index", &flags.query.index, "K",
+           "the row with this number over all files, from 0; blank lines do not count")
+      .at_least(0);
+  group.toggle("all", &flags.all, "every row that matches, also when several have the id");
+  group
+      .add("max_chars", &flags.max_chars, "N",
+           "fold parts without loss that are longer, to this many characters; 0 shows all")
+      .at_least(0);
+  group.toggle("tokens", &flags.tokens, "show each token's end and its id");
+  group.toggle("ids", &flags.ids, "list ids and loss weights below the text");
+  group.add("color", &flags.color, one_of({"auto", "always", "never"}),
+            "auto: on a terminal, unless NO_COLOR is set");
+  OptionGroup render(table, "Render");
+  add_encoding_options(render, encoding);
+  return table;
+}
+
 }  // namespace
 
 int run_data_show(int argc, char** argv) {
@@ -232,28 +262,10 @@ int run_data_show(int argc, char** argv) {
   OptionParser parser(
       "data show --model DIR FILE... [--id X | --line N | --index K] [flags]",
       "Shows a conversation as the model sees it, with the text that carries loss marked. Without "
-      "--id,\n--line and --index it is the first row. Long parts without loss are folded.");
-  FlagGroup group(parser, "Show");
-  group.plain("model", &flags.model, "DIR", "directory with tokenizer.json and the chat template");
-  group.list("files", &flags.files, "FILE...",
-             "JSON-lines files, - is standard input; also without the flag's name");
-  group.optional("id", &flags.query.id, "X",
-                 "the row with this id (<file name>:<line> if it has none)");
-  group.optional("line", &flags.query.line, "N", "the row in this line of the file, from 1");
-  group.optional("index", &flags.query.index, "K",
-                 "the row with this number over all files, from 0; blank lines do not count");
-  group.toggle("all", &flags.all, "every row that matches, also when several have the id");
-  group.value("max_chars", &flags.max_chars, "N",
-              "fold parts without loss that are longer, to this many characters; 0 shows all");
-  group.toggle("tokens", &flags.tokens, "show each token's end and its id");
-  group.toggle("ids", &flags.ids, "list ids and loss weights below the text");
-  group.value("color", &flags.color, "auto|always|never",
-              "auto: on a terminal, unless NO_COLOR is set");
-  FlagGroup render(parser, "Render");
-  add_encoding_flags(render, encoding);
+      "--id,\n--line and --index it is the first row. Long parts without loss are folded.",
+      show_table(flags, encoding));
   parser.positional("files", -1);
   if (!parser.parse(argc, argv)) return kExitSuccess;
-  if (flags.model.empty()) user_error("--model is missing: a directory with tokenizer.json");
   check_flags(flags);
 
   const RowEncoder encoder = RowEncoder::load(flags.model, encoding.parse());

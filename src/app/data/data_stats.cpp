@@ -21,10 +21,10 @@ constexpr const char* kSummary =
 int run_data_stats(int argc, char** argv) {
   PreparationFlags flags;
   bool json = false;
-  OptionParser parser("data stats --model DIR FILE... [flags]", kSummary);
-  add_preparation_flags(parser, flags);
-  parser.add("Output")("json", boost::program_options::bool_switch(&json),
-                       "print what data_report.json holds instead of a table");
+  OptionTable table = preparation_table(flags);
+  OptionGroup(table, "Output")
+      .bare("json", &json, "print what data_report.json holds instead of a table");
+  OptionParser parser("data stats --model DIR FILE... [flags]", kSummary, std::move(table));
   parser.positional("dataset", -1);
   if (!parser.parse(argc, argv)) return kExitSuccess;
   flags.validate_dataset();

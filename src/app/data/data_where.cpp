@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "app/data/data_actions.h"
-#include "app/flags/flag_group.h"
+#include "app/flags/options.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
 #include "core/humanize.h"
@@ -198,19 +198,19 @@ void compare_with_checkpoint(const Provenance& run, const std::string& save) {
 
 int run_data_where(int argc, char** argv) {
   WhereOptions options;
-  OptionParser parser("data where --save DIR (--id ID | --step N | --pack K) [--json]", kSummary);
-  FlagGroup flags(parser, "Question");
-  flags.plain("save", &options.save, "DIR",
-              "directory of the run, or what data prepare wrote its report to");
-  flags.optional("id", &options.id, "ID", "rows with this id");
-  flags.optional("step", &options.step, "N", "an optimizer step, from 1 as in train_log.jsonl");
-  flags.optional("pack", &options.pack, "K", "a pack, from 0");
-  parser.add("Question")(
-      "json",
-      boost::program_options::value(&options.json)->implicit_value(true)->value_name("true|false"),
-      "answer as a JSON object");
+  OptionTable table;
+  OptionGroup group(table, "Question");
+  group
+      .add("save", &options.save, "DIR",
+           "directory of the run, or what data prepare wrote its report to")
+      .needed("the directory of the run");
+  group.add("id", &options.id, "ID", "rows with this id");
+  group.add("step", &options.step, "N", "an optimizer step, from 1 as in train_log.jsonl");
+  group.add("pack", &options.pack, "K", "a pack, from 0");
+  group.toggle("json", &options.json, "answer as a JSON object");
+  OptionParser parser("data where --save DIR (--id ID | --step N | --pack K) [--json]", kSummary,
+                      std::move(table));
   if (!parser.parse(argc, argv)) return kExitSuccess;
-  if (options.save.empty()) user_error("--save is missing: the directory of the run");
   const int questions = (options.id ? 1 : 0) + (options.step ? 1 : 0) + (options.pack ? 1 : 0);
   if (questions != 1) user_error("name one of --id, --step and --pack");
   const Provenance run(options.save);

@@ -1,21 +1,17 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
-#include "app/flags/flag_group.h"
-#include "app/flags/train_flags.h"
+#include "bench/lengths.h"
 #include "bench/report.h"
 #include "comm/coordinator.h"
 #include "comm/mpi_runtime.h"
 #include "compute/backend.h"
 #include "core/log.h"
+#include "core/option_table.h"
 #include "model/model_config.h"
+#include "train/train_options.h"
 
 namespace longhaul {
 
@@ -27,26 +23,13 @@ class BenchFlags {
   /// usage: the part after "longhaul bench ", "kernels --config DIR [flags]".
   BenchFlags(const std::string& usage, const std::string& summary, Device device = Device::backend);
 
-  /// A flag whose default is what the variable holds (an empty text: none). Its value is among the
-  /// arguments in the JSON file.
-  template <typename T>
-  void add(const char* heading, const char* name, T* variable, const char* kind, const char* text) {
-    FlagGroup group(parser_, heading);
-    bool no_default = false;
-    if constexpr (std::is_same_v<T, std::string>) no_default = variable->empty();
-    if (no_default) {
-      group.plain(name, variable, kind, text);
-    } else {
-      group.value(name, variable, kind, text);
-    }
-    record(name, variable);
-  }
+  /// Adds flags under a heading. Their values are among the arguments in the JSON file.
+  OptionGroup group(const char* heading) { return {arguments_, heading}; }
 
   /// Adds the flags that all have, and parses, on all ranks together. False when --help was asked
   /// for.
   bool parse(int argc, char** argv, Coordinator& coordinator);
 
-  [[nodiscard]] bool given(const std::string& name) const { return parser_.given(name); }
   /// The flags of the backend; the rest holds defaults.
   [[nodiscard]] const TrainOptions& backend() const { return backend_; }
 
@@ -57,28 +40,23 @@ class BenchFlags {
   void end(const bench::Report& report, Coordinator& coordinator) const;
 
  private:
-  template <typename T>
-  void record(const char* name, const T* variable) {
-    arguments_.emplace_back(name, [variable]() -> bench::Value {
-      if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
-        return *variable;
-      } else if constexpr (std::is_integral_v<T>) {
-        return static_cast<std::int64_t>(*variable);
-      } else {
-        return static_cast<double>(*variable);
-      }
-    });
-  }
-
-  void add_backend();
-
-  OptionParser parser_;
+  std::string usage_;
+  std::string summary_;
   Device device_;
+  OptionTable arguments_;  // all flags but --json
   TrainOptions backend_;
   std::string json_;
-  std::vector<std::pair<std::string, std::function<bench::Value()>>> arguments_;
 };
 
+// Flags that several benchmarks have.
+
+/// --seconds of a row of the table.
+void add_bench_seconds(OptionGroup& group, double* seconds);
+/// The documents of a stream; the texts say of what.
+void add_bench_lengths(OptionGroup& group, bench::LengthFlags* lengths, const char* tokens_text,
+                       const char* lengths_text);
+/// --config, whose model load_bench_config() reads.
+void add_bench_config(OptionGroup& group, std::string* config);
 /// A model's config.json: the file, or a directory that holds one. Throws UserError naming
 /// --config.
 ModelConfig load_bench_config(const std::string& path);

@@ -100,8 +100,8 @@ complete -F _longhaul longhaul
 )BASH";
 
 /// What can stand after a flag, as _longhaul_complete takes it; ":nothing" for free text.
-std::string candidates(const FlagDescription& flag) {
-  std::vector<std::string> words = flag.choices();
+std::string candidates(const OptionDescription& flag) {
+  std::vector<std::string> words = flag.choices;
   const bool files = flag.kind.find("FILE") != std::string::npos || flag.kind == "PATH" ||
                      flag.kind.find("|PATH") != std::string::npos;
   if (files) words.emplace_back(":files");
@@ -135,7 +135,7 @@ std::string bash_completion_script(const std::vector<CommandWords>& words,
   CaseFunction values("_longhaul_values");
   for (const CommandFlags& command : commands) {
     std::vector<std::string> names;
-    for (const FlagDescription& flag : command.flags) {
+    for (const OptionDescription& flag : command.flags) {
       names.push_back(fmt::format("--{}", flag.name));
       // A flag whose value may be left out takes it after '=' only, or when it is true or false.
       if (flag.kind.empty() || flag.value_optional) continue;

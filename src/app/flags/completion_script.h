@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "app/flags/flag_description.h"
+#include "core/option.h"
 
 namespace longhaul {
 
@@ -11,7 +11,7 @@ namespace longhaul {
 struct CommandFlags {
   std::string path;
   std::string positional;  // the flag whose values need no name; empty: there is none
-  std::vector<FlagDescription> flags;
+  std::vector<OptionDescription> flags;
 };
 
 /// A command that is followed by another word.

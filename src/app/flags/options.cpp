@@ -4,10 +4,13 @@
 #include <array>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
+#include "app/flags/help_text.h"
 #include "app/flags/suggestion.h"
 #include "core/error.h"
 
@@ -37,34 +40,46 @@ void skip_byte_order_mark(std::istream& file) {
   file.seekg(0);
 }
 
-/// A flag's value, of one of the types that flags have.
-std::string value_text(const boost::any& value) {
-  std::string text;
-  const auto try_type = [&](auto example) {
-    using Type = decltype(example);
-    const auto* const found = boost::any_cast<Type>(&value);
-    if (found == nullptr) return false;
-    if constexpr (std::is_same_v<Type, std::vector<std::string>>) {
-      for (const std::string& part : *found)
-        text += fmt::format("{}{}", text.empty() ? "" : " ", part);
-    } else {
-      text = fmt::format("{}", *found);
-    }
-    return true;
-  };
-  const bool known = try_type(std::string()) || try_type(bool()) || try_type(int()) ||
-                     try_type(unsigned()) || try_type(std::int64_t()) ||
-                     try_type(std::uint64_t()) || try_type(double()) ||
-                     try_type(std::vector<std::string>());
-  return known ? text : fmt::format("(a {})", value.type().name());
+/// --help and the flag that names a file of flags, which every command has.
+struct GeneralFlags {
+  bool help = false;
+  std::string config;
+
+  OptionTable table(const std::string& config_flag) {
+    OptionTable table;
+    OptionGroup general(table, "General");
+    general.bare("help", &help, "print this text and stop");
+    general.add(config_flag.c_str(), &config, "FILE",
+                "read further flags from FILE, one 'flag = value' a line");
+    return table;
+  }
+};
+
+std::vector<Option> joined(std::vector<Option> first, const std::vector<Option>& then) {
+  first.insert(first.end(), then.begin(), then.end());
+  return first;
 }
 
-/// Is this the bare name of a flag whose value may be left out?
-bool is_toggle(const po::options_description& flags, const std::string& argument) {
-  if (argument.rfind("--", 0) != 0) return false;
-  const po::option_description* flag = flags.find_nothrow(argument.substr(2), false);
-  return flag != nullptr && flag->semantic()->min_tokens() == 0 &&
-         flag->semantic()->max_tokens() == 1;
+/// How Boost reads a flag's value and where it stores it.
+const po::value_semantic* semantic_of(const Option& option) {
+  return std::visit(
+      [&](auto* variable) -> const po::value_semantic* {
+        using T = std::remove_pointer_t<decltype(variable)>;
+        if constexpr (std::is_same_v<T, bool>) {
+          if (option.kind.empty()) return po::bool_switch(variable);
+          if (option.value_optional) return po::value(variable)->implicit_value(true, "true");
+        }
+        if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+          return po::value(variable)->multitoken();
+        } else if constexpr (std::is_same_v<T, std::optional<std::int64_t>> ||
+                             std::is_same_v<T, std::optional<std::string>>) {
+          const auto store = [variable](const typename T::value_type& value) { *variable = value; };
+          return po::value<typename T::value_type>()->notifier(store);
+        } else {
+          return po::value(variable);
+        }
+      },
+      option.variable);
 }
 
 }  // namespace
@@ -73,23 +88,13 @@ bool asks_for_description(int argc, const char* const* argv) {
   return argc == 2 && argv[1] == kDescribe;
 }
 
-OptionParser::OptionParser(std::string usage, std::string summary, std::string config_flag)
+OptionParser::OptionParser(std::string usage, std::string summary, OptionTable table,
+                           std::string config_flag)
     : usage_(std::move(usage)),
       summary_(std::move(summary)),
+      table_(std::move(table)),
       config_flag_(std::move(config_flag)),
-      help_stream_(&std::cout) {
-  add("General")("help,h", "print this text and stop")(
-      config_flag_.c_str(), po::value<std::string>()->value_name("FILE"),
-      "read further flags from FILE, one 'flag = value' a line");
-}
-
-po::options_description_easy_init OptionParser::add(const std::string& group) {
-  const auto found = std::find_if(groups_.begin(), groups_.end(),
-                                  [&](const Group& other) { return other.heading == group; });
-  if (found != groups_.end()) return found->flags.add_options();
-  groups_.push_back({group, po::options_description(group)});
-  return groups_.back().flags.add_options();
-}
+      help_stream_(&std::cout) {}
 
 void OptionParser::add_section(std::string heading, std::string text) {
   sections_.emplace_back(std::move(heading), std::move(text));
@@ -99,57 +104,39 @@ void OptionParser::positional(const std::string& name, int max_count) {
   positional_.add(name.c_str(), max_count);
 }
 
-std::vector<FlagDescription> OptionParser::describe(const Group& group) const {
-  std::vector<FlagDescription> flags;
-  for (const auto& option : group.flags.options()) {
-    flags.push_back(describe_flag(*option, group.heading));
-  }
-  return flags;
-}
-
 std::string OptionParser::help() const {
   std::string text = fmt::format("Usage: longhaul {}\n\n", usage_);
   for (const std::string& line : wrap_text(summary_, kTextWidth)) text += line + '\n';
-  for (std::size_t i = 1; i <= groups_.size(); ++i) {
-    const Group& group = groups_[i % groups_.size()];
-    text += fmt::format("\n{}:\n{}", group.heading, help_lines(describe(group)));
-  }
+  GeneralFlags general;
+  text += help_text(joined(table_.options(), general.table(config_flag_).options()));
   for (const auto& [heading, about] : sections_) text += fmt::format("\n{}:\n{}\n", heading, about);
   return text;
 }
 
 std::string OptionParser::description_json() const {
-  std::vector<FlagDescription> flags;
-  for (const Group& group : groups_) {
-    for (FlagDescription& flag : describe(group)) flags.push_back(std::move(flag));
-  }
+  GeneralFlags general;
   const bool positional = positional_.max_total_count() > 0;
-  return fmt::format("{{\n\"positional\": \"{}\",\n\"flags\": {}\n}}\n",
-                     positional ? positional_.name_for_position(0) : "", flags_json(flags));
+  return fmt::format(
+      "{{\n\"positional\": \"{}\",\n\"flags\": {}\n}}\n",
+      positional ? positional_.name_for_position(0) : "",
+      descriptions_json(joined(general.table(config_flag_).options(), table_.options())));
 }
 
 std::string OptionParser::suggestion(const std::string& unknown) const {
-  std::vector<std::string> names;
-  for (const auto& group : groups_) {
-    for (const auto& option : group.flags.options()) names.push_back(option->long_name());
-  }
+  std::vector<std::string> names{"help", config_flag_};
+  for (const Option& option : table_.options()) names.push_back(option.name);
   const std::string best = nearest_name(unknown, names);
   return best.empty() ? "" : fmt::format("; did you mean --{}?", best);
 }
 
-bool OptionParser::parse(int argc, char** argv) {
-  const std::string command = argc > 0 ? argv[0] : "";
-  const std::string see_help = fmt::format("'longhaul {} --help' lists the flags", command);
-  po::options_description all;
-  for (const Group& group : groups_) all.add(group.flags);
-  if (asks_for_description(argc, argv)) {
-    if (help_stream_ != nullptr) *help_stream_ << description_json() << std::flush;
-    return false;
-  }
+std::vector<std::string> OptionParser::normalize(int argc, char** argv) const {
   std::vector<std::string> arguments;
   for (int i = 1; i < argc; ++i) {
     std::string argument = normalize_flag(argv[i]);
-    if (is_toggle(all, argument)) {
+    const auto toggles = [&](const Option& option) {
+      return option.value_optional && argument == fmt::format("--{}", option.name);
+    };
+    if (std::any_of(table_.options().begin(), table_.options().end(), toggles)) {
       // Boost would take whatever follows for the value, be it a file's name.
       const std::string_view next = i + 1 < argc ? argv[i + 1] : "";
       const bool has_value = next == "true" || next == "false";
@@ -158,24 +145,44 @@ bool OptionParser::parse(int argc, char** argv) {
     }
     arguments.push_back(std::move(argument));
   }
+  return arguments;
+}
+
+bool OptionParser::store(const std::vector<std::string>& arguments) {
+  GeneralFlags general;
+  po::options_description all;
+  for (const Option& option : joined(table_.options(), general.table(config_flag_).options())) {
+    const std::string name = option.name == "help" ? "help,h" : option.name;
+    all.add_options()(name.c_str(), semantic_of(option), option.text.c_str());
+  }
+  const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+  po::store(
+      po::command_line_parser(arguments).options(all).positional(positional_).style(style).run(),
+      values_);
+  if (given("help")) return false;
+  if (given(config_flag_)) {
+    const auto path = values_[config_flag_].as<std::string>();
+    std::ifstream file(path);
+    if (!file) user_error("--{} {}: cannot be opened; check the path", config_flag_, path);
+    skip_byte_order_mark(file);
+    po::store(po::parse_config_file(file, all), values_);
+  }
+  po::notify(values_);
+  return true;
+}
+
+bool OptionParser::parse(int argc, char** argv) {
+  const std::string command = argc > 0 ? argv[0] : "";
+  const std::string see_help = fmt::format("'longhaul {} --help' lists the flags", command);
+  if (asks_for_description(argc, argv)) {
+    if (help_stream_ != nullptr) *help_stream_ << description_json() << std::flush;
+    return false;
+  }
   try {
-    using po::command_line_style::style_t;
-    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    po::store(
-        po::command_line_parser(arguments).options(all).positional(positional_).style(style).run(),
-        values_);
-    if (values_.count("help") != 0) {
+    if (!store(normalize(argc, argv))) {
       if (help_stream_ != nullptr) *help_stream_ << help() << std::flush;
       return false;
     }
-    if (values_.count(config_flag_) != 0) {
-      const auto path = values_[config_flag_].as<std::string>();
-      std::ifstream file(path);
-      if (!file) user_error("--{} {}: cannot be opened; check the path", config_flag_, path);
-      skip_byte_order_mark(file);
-      po::store(po::parse_config_file(file, all), values_);
-    }
-    po::notify(values_);
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
@@ -187,12 +194,15 @@ bool OptionParser::parse(int argc, char** argv) {
   } catch (const po::error& error) {
     user_error("{}; {}", error.what(), see_help);
   }
+  table_.check();
   return true;
 }
 
 std::map<std::string, std::string> OptionParser::values() const {
   std::map<std::string, std::string> texts;
-  for (const auto& [name, value] : values_) texts[name] = value_text(value.value());
+  for (const Option& option : table_.options()) {
+    if (given(option.name) || !option.fallback.empty()) texts[option.name] = option.value_text();
+  }
   return texts;
 }
 

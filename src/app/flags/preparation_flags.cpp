@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "app/flags/dataset_flags.h"
-#include "app/flags/encoding_flags.h"
+#include "app/tokenizer_folder.h"
 
 namespace longhaul {
 
@@ -13,19 +12,23 @@ ParallelLayout PreparationFlags::stream_layout() const {
           .dp = 1};
 }
 
-void add_preparation_flags(OptionParser& parser, PreparationFlags& o) {
-  FlagGroup data(parser, "Model and data");
-  data.plain("model", &o.model, "DIR", "Hugging Face model directory, or a checkpoint");
-  add_dataset_flags(data, o);
-  add_encoding_flags(data, o.encoding);
+OptionTable preparation_table(PreparationFlags& o) {
+  OptionTable table;
+  OptionGroup data(table, "Model and data");
+  data.add("model", &o.model, "DIR", "Hugging Face model directory, or a checkpoint")
+      .needed("a Hugging Face model directory or a checkpoint");
+  add_dataset_options(data, o);
+  add_encoding_options(data, o.encoding);
 
-  FlagGroup steps(parser, "Steps");
-  add_batch_flags(steps, o);
-  add_run_length_flags(steps, o);
-  add_layout_flags(steps, o);
+  OptionGroup steps(table, "Steps");
+  add_batch_options(steps, o);
+  add_run_length_options(steps, o);
+  add_layout_options(steps, o);
 
-  FlagGroup work(parser, "Work");
-  work.value("threads", &o.threads, "N", "threads of a process; 0: its share of the host's cores");
+  OptionGroup work(table, "Work");
+  work.add("threads", &o.threads, "N", "threads of a process; 0: its share of the host's cores")
+      .at_least(0);
+  return table;
 }
 
 RowEncoder load_encoder(const PreparationFlags& flags) {

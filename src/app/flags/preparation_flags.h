@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "app/flags/options.h"
+#include "core/option_table.h"
 #include "data/template/encoding_settings.h"
 #include "train/dataset_settings.h"
 
@@ -17,8 +17,8 @@ struct PreparationFlags : DatasetSettings {
   [[nodiscard]] ParallelLayout stream_layout() const;
 };
 
-/// All but `save`.
-void add_preparation_flags(OptionParser& parser, PreparationFlags& flags);
+/// The rows of all but `save`.
+OptionTable preparation_table(PreparationFlags& flags);
 
 /// Throws UserError for bad files or flags.
 RowEncoder load_encoder(const PreparationFlags& flags);

@@ -1,5 +1,5 @@
 // What `longhaul train --help` says besides the flags.
-#include "app/flags/train_flags.h"
+#include "app/flags/train_parser.h"
 
 namespace longhaul {
 namespace {
@@ -62,8 +62,8 @@ constexpr const char* kExamples =
 }  // namespace
 
 OptionParser make_train_parser(TrainOptions& options) {
-  OptionParser parser("train --model DIR --dataset FILE... --save DIR [flags]", kSummary);
-  add_train_flags(parser, options);
+  OptionParser parser("train --model DIR --dataset FILE... --save DIR [flags]", kSummary,
+                      train_option_table(options));
   parser.add_section("Files", kFiles);
   parser.add_section("Environment", kEnvironment);
   parser.add_section("Exit codes", kExitCodes);

@@ -1,30 +1,14 @@
 #include "data/batches/length_policy.h"
 
-#include "core/error.h"
 
 namespace longhaul {
 
 TruncationStrategy parse_truncation_strategy(std::string_view text) {
-  for (const TruncationStrategy strategy :
-       {TruncationStrategy::remove, TruncationStrategy::keep_end, TruncationStrategy::keep_begin,
-        TruncationStrategy::stop}) {
-    if (text == name_of(strategy)) return strategy;
-  }
-  user_error("--truncation_strategy {} is unknown; use delete, left, right or error", text);
+  return parse_choice("truncation_strategy", text, kTruncationStrategies);
 }
 
 std::string_view name_of(TruncationStrategy strategy) {
-  switch (strategy) {
-    case TruncationStrategy::remove:
-      return "delete";
-    case TruncationStrategy::keep_end:
-      return "left";
-    case TruncationStrategy::keep_begin:
-      return "right";
-    case TruncationStrategy::stop:
-      return "error";
-  }
-  return "?";
+  return name_in(kTruncationStrategies, strategy);
 }
 
 KeptPart apply_length_policy(std::int64_t length, std::int64_t first_trained,

@@ -1,17 +1,26 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
+
+#include "core/choices.h"
 
 namespace longhaul {
 
 /// What becomes of a sample with more than max_length tokens (--truncation_strategy).
 enum class TruncationStrategy : std::uint8_t {
-  remove,      // "delete": it is not trained on
-  keep_end,    // "left": its beginning is cut off
-  keep_begin,  // "right": its end is cut off
-  stop,        // "error": the run ends
+  remove,      // it is not trained on
+  keep_end,    // its beginning is cut off
+  keep_begin,  // its end is cut off
+  stop,        // the run ends
 };
+
+inline constexpr std::array<Choice<TruncationStrategy>, 4> kTruncationStrategies{
+    {{TruncationStrategy::remove, "delete"},
+     {TruncationStrategy::keep_end, "left"},
+     {TruncationStrategy::keep_begin, "right"},
+     {TruncationStrategy::stop, "error"}}};
 
 /// The strategy of a flag's value. Throws UserError for an unknown one.
 TruncationStrategy parse_truncation_strategy(std::string_view text);

@@ -93,21 +93,10 @@ PackingMode parse_packing(std::string_view given) {
   for (const std::string_view no : {"false", "0", "no", "off"}) {
     if (text == no) return PackingMode::one_sample;
   }
-  if (text == name_of(PackingMode::balanced)) return PackingMode::balanced;
-  user_error("--packing {}: unknown; known: true, false, balanced", given);
+  return parse_choice("packing", given, kPackingModes);
 }
 
-std::string_view name_of(PackingMode mode) {
-  switch (mode) {
-    case PackingMode::first_fit_decreasing:
-      return "true";
-    case PackingMode::balanced:
-      return "balanced";
-    case PackingMode::one_sample:
-      return "false";
-  }
-  return "";
-}
+std::string_view name_of(PackingMode mode) { return name_in(kPackingModes, mode); }
 
 std::vector<Pack> pack_samples(std::span<const std::int64_t> samples,
                                std::span<const std::int64_t> lengths, std::int64_t max_length,

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
+
+#include "core/choices.h"
 
 namespace longhaul {
 
@@ -26,12 +29,18 @@ inline std::int64_t pack_cost(const Pack& pack) {
 }
 
 enum class PackingMode : std::uint8_t {
-  first_fit_decreasing,  // --packing true
-  balanced,              // --packing balanced: the same packs, arranged to share work evenly
-  one_sample,            // --packing false: each sample is a pack
+  first_fit_decreasing,
+  balanced,    // the same packs, arranged to share work evenly
+  one_sample,  // each sample is a pack
 };
 
-/// The mode of a flag's value: true, false or balanced. Throws UserError for an unknown one.
+inline constexpr std::array<Choice<PackingMode>, 3> kPackingModes{
+    {{PackingMode::first_fit_decreasing, "true"},
+     {PackingMode::balanced, "balanced"},
+     {PackingMode::one_sample, "false"}}};
+
+/// The mode of a flag's value; true and false may be spelled as in any flag of that type. Throws
+/// UserError for an unknown one.
 PackingMode parse_packing(std::string_view text);
 std::string_view name_of(PackingMode mode);
 

@@ -14,26 +14,26 @@ namespace {
 
 struct KnownTemplate {
   TemplateFamily family;
-  std::string_view name;
   std::string_view sha256;
   std::string_view used_by;
 };
 
 constexpr std::array<KnownTemplate, 4> kKnown{{
-    {TemplateFamily::qwen25, "qwen2.5",
-     "cd8e9439f0570856fd70470bf8889ebd8b5d1107207f67a5efb46e342330527f", "Qwen2.5 Instruct"},
-    {TemplateFamily::qwen25_base, "qwen2.5-base",
+    {TemplateFamily::qwen25, "cd8e9439f0570856fd70470bf8889ebd8b5d1107207f67a5efb46e342330527f",
+     "Qwen2.5 Instruct"},
+    {TemplateFamily::qwen25_base,
      "44d5f08f3f72b837eaad09f13a54c1f9f4eb58d75240334548b7fd52a5437fa5", "Qwen2.5 base models"},
-    {TemplateFamily::qwen3, "qwen3",
-     "a55ee1b1660128b7098723e0abcd92caa0788061051c62d51cbe87d9cf1974d8", "Qwen3, current"},
-    {TemplateFamily::qwen3_first, "qwen3-first",
+    {TemplateFamily::qwen3, "a55ee1b1660128b7098723e0abcd92caa0788061051c62d51cbe87d9cf1974d8",
+     "Qwen3, current"},
+    {TemplateFamily::qwen3_first,
      "87a2728cb8dc9fe424d624542f6060ec05a1d285ebbec578bb078900e33396b5", "Qwen3, first release"},
 }};
 
 std::string known_names() {
   std::string names;
   for (const KnownTemplate& known : kKnown) {
-    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", known.name, known.used_by);
+    names +=
+        fmt::format("{}{} ({})", names.empty() ? "" : ", ", name_of(known.family), known.used_by);
   }
   return names;
 }
@@ -118,39 +118,17 @@ std::unique_ptr<ChatTemplate> make_chat_template(const TemplateOptions& options)
 }
 
 TemplateMode parse_template_mode(std::string_view text) {
-  for (const TemplateMode mode :
-       {TemplateMode::hf, TemplateMode::swift_3_13, TemplateMode::swift_3_7}) {
-    if (text == name_of(mode)) return mode;
-  }
-  user_error("--template_mode {}: unknown; known: hf, swift-3.13, swift-3.7", text);
+  return parse_choice("template_mode", text, kTemplateModes);
 }
 
-std::string_view name_of(TemplateMode mode) {
-  switch (mode) {
-    case TemplateMode::hf:
-      return "hf";
-    case TemplateMode::swift_3_13:
-      return "swift-3.13";
-    case TemplateMode::swift_3_7:
-      return "swift-3.7";
-  }
-  return "?";
-}
+std::string_view name_of(TemplateMode mode) { return name_in(kTemplateModes, mode); }
 
 std::optional<TemplateFamily> parse_template_family(std::string_view text) {
   if (text == "auto") return std::nullopt;
-  for (const KnownTemplate& known : kKnown) {
-    if (known.name == text) return known.family;
-  }
-  user_error("--chat_template {}: unknown; known: auto, {}", text, known_names());
+  return parse_choice("chat_template", text, kTemplateFamilies);
 }
 
-std::string_view name_of(TemplateFamily family) {
-  for (const KnownTemplate& known : kKnown) {
-    if (known.family == family) return known.name;
-  }
-  return "?";
-}
+std::string_view name_of(TemplateFamily family) { return name_in(kTemplateFamilies, family); }
 
 TemplateFamily detect_template(const std::filesystem::path& model_dir) {
   const std::filesystem::path jinja = model_dir / "chat_template.jinja";

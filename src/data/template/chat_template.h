@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/choices.h"
 #include "data/rows/row.h"
 #include "data/template/loss_scale.h"
 #include "data/template/thinking_policy.h"
@@ -45,6 +47,11 @@ enum class TemplateMode : std::uint8_t {
   swift_3_7    // as ms-swift 3.7 does
 };
 
+inline constexpr std::array<Choice<TemplateMode>, 3> kTemplateModes{
+    {{TemplateMode::hf, "hf"},
+     {TemplateMode::swift_3_13, "swift-3.13"},
+     {TemplateMode::swift_3_7, "swift-3.7"}}};
+
 /// The published templates that are known.
 enum class TemplateFamily : std::uint8_t {
   qwen25,       // Qwen2.5-*-Instruct
@@ -52,6 +59,12 @@ enum class TemplateFamily : std::uint8_t {
   qwen3,        // Qwen3, as it is now
   qwen3_first,  // Qwen3, as first released: fails where content is not a string
 };
+
+inline constexpr std::array<Choice<TemplateFamily>, 4> kTemplateFamilies{
+    {{TemplateFamily::qwen25, "qwen2.5"},
+     {TemplateFamily::qwen25_base, "qwen2.5-base"},
+     {TemplateFamily::qwen3, "qwen3"},
+     {TemplateFamily::qwen3_first, "qwen3-first"}}};
 
 /// Turns a row into text. Immutable, shared between threads.
 class ChatTemplate {
@@ -77,13 +90,11 @@ struct TemplateOptions {
 /// Throws UserError for a thinking policy that the family has no place for.
 std::unique_ptr<ChatTemplate> make_chat_template(const TemplateOptions& options);
 
-/// "hf", "swift-3.13" or "swift-3.7". Throws UserError naming --template_mode and the known values.
+/// Throws UserError naming --template_mode and its choices for another text.
 TemplateMode parse_template_mode(std::string_view text);
 std::string_view name_of(TemplateMode mode);
 
-/// "auto" -> nullopt, else "qwen2.5", "qwen2.5-base", "qwen3" or "qwen3-first". Throws UserError
-/// naming
-/// --chat_template and the known values.
+/// "auto" -> nullopt. Throws UserError naming --chat_template and its choices for another text.
 std::optional<TemplateFamily> parse_template_family(std::string_view text);
 std::string_view name_of(TemplateFamily family);
 

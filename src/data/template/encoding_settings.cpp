@@ -17,4 +17,21 @@ EncodeOptions EncodingSettings::parse() const {
   return options;
 }
 
+void add_encoding_options(OptionGroup& group, EncodingSettings& settings) {
+  group.add("template_mode", &settings.template_mode, one_of(kTemplateModes),
+            "how conversations are written: hf (the model's own published chat template), "
+            "swift-3.13 or swift-3.7 (as that release of ms-swift writes them for training)");
+  group.add("chat_template", &settings.chat_template, one_of({"auto"}, kTemplateFamilies),
+            "which published template; auto: the one that the model names");
+  group
+      .add("loss_scale", &settings.loss_scale, one_of({"default", "last_round", "all"}),
+           "what carries loss: every assistant turn, those of the last round, or all text; "
+           "modifiers may follow, as in default+ignore_empty_think+hermes")
+      .parsed_by(parse_loss_scale);
+  group.add("thinking", &settings.thinking, one_of(kThinkingPolicies),
+            "what becomes of the reasoning in earlier turns (Qwen3)");
+  group.add("strict_parity", &settings.strict_parity,
+            "swift modes: also drop the rows that ms-swift drops");
+}
+
 }  // namespace longhaul

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/option_table.h"
 #include "data/template/row_encoder.h"
 
 namespace longhaul {
@@ -18,5 +19,8 @@ struct EncodingSettings {
   /// Throws UserError for a value that is not known, or that does not go with another one.
   [[nodiscard]] EncodeOptions parse() const;
 };
+
+/// Adds the flags of `settings`. Every command that renders rows has them.
+void add_encoding_options(OptionGroup& group, EncodingSettings& settings);
 
 }  // namespace longhaul

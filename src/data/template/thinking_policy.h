@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
+
+#include "core/choices.h"
 
 namespace longhaul {
 
@@ -13,7 +16,12 @@ enum class ThinkingPolicy : std::uint8_t {
   strip_history  // turns before the last user message lose theirs, whatever carries loss
 };
 
-/// "as_template", "keep" or "strip_history". Throws UserError naming --thinking and these.
+inline constexpr std::array<Choice<ThinkingPolicy>, 3> kThinkingPolicies{
+    {{ThinkingPolicy::as_template, "as_template"},
+     {ThinkingPolicy::keep, "keep"},
+     {ThinkingPolicy::strip_history, "strip_history"}}};
+
+/// Throws UserError naming --thinking and its choices for anything but these names.
 ThinkingPolicy parse_thinking_policy(std::string_view text);
 std::string_view name_of(ThinkingPolicy policy);
 

@@ -102,7 +102,7 @@ TEST(DetectTemplate, AnUnknownTemplateNamesTheKnownOnes) {
 
 TEST(TemplateFlags, NamesAndErrors) {
   EXPECT_EQ(parse_template_mode("hf"), TemplateMode::hf);
-  EXPECT_NE(error_of<UserError>([] { parse_template_mode("jinja"); }).find("known: hf"),
+  EXPECT_NE(error_of<UserError>([] { parse_template_mode("jinja"); }).find("choose hf"),
             std::string::npos);
   EXPECT_EQ(parse_template_family("auto"), std::nullopt);
   for (const auto family : {TemplateFamily::qwen25, TemplateFamily::qwen25_base,
