@@ -2,7 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "core/adamw_step.h"
+#include "core/tensor/adamw_step.h"
 
 namespace longhaul::kernels {
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "core/cross_entropy_partials.h"
-#include "core/matrix.h"
+#include "core/tensor/cross_entropy_partials.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::kernels {
 

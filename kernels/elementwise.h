@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::kernels {
 

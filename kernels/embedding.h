@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::kernels {
 

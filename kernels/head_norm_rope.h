@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/matrix.h"
-#include "core/rope_table.h"
+#include "core/tensor/matrix.h"
+#include "core/tensor/rope_table.h"
 
 namespace longhaul::kernels {
 

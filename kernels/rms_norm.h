@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/accumulate_mode.h"
-#include "core/matrix.h"
+#include "core/tensor/accumulate_mode.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::kernels {
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "core/matrix.h"
-#include "core/rope_table.h"
+#include "core/tensor/matrix.h"
+#include "core/tensor/rope_table.h"
 
 namespace longhaul::kernels {
 

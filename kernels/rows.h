@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::kernels {
 

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::kernels {
 

@@ -22,7 +22,7 @@
 #include <span>
 #include <vector>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 namespace longhaul::kernels {
 
@@ -37,7 +37,7 @@ struct FlashAttentionPlan {
   std::int64_t segments = 0;
 };
 
-/// Overwrites `plan`, whose memory is used again. Segments as in core/attention_shape.h, in
+/// Overwrites `plan`, whose memory is used again. Segments as in core/tensor/attention_shape.h, in
 /// any order; any of them may share keys.
 void plan_flash_attention(std::span<const AttentionSegment> segments, FlashAttentionPlan& plan);
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "core/attention_shape.h"
 #include "core/rounding.h"
+#include "core/tensor/attention_shape.h"
 #include "kernels/attention/flash_attention.h"
 #include "kernels/attention/flash_attention_sizes.h"
 

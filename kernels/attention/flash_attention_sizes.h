@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 namespace longhaul::kernels {
 namespace flash {

@@ -4,7 +4,7 @@
 // 8 neighbouring columns of the lower half of a head and their 8 partners, so that it needs no
 // other thread to turn them, and does so for a few heads of a row with one set of angles.
 
-#include "core/rope_table.h"
+#include "core/tensor/rope_table.h"
 #include "kernels/support/divider.cuh"
 #include "kernels/support/launch_shape.cuh"
 #include "kernels/support/reduce.cuh"

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "core/cuda_check.h"
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 #include "kernels/support/launch_shape.cuh"
 
 namespace longhaul::kernels {

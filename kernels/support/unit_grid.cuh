@@ -3,7 +3,7 @@
 // Elementwise kernels: a matrix is cut into units, and a thread reads a few of them before it
 // writes the first.
 
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 #include "kernels/support/divider.cuh"
 #include "kernels/support/launch_shape.cuh"
 #include "kernels/support/view_checks.cuh"

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "core/error.h"
-#include "core/matrix.h"
-#include "core/view_checks.h"
+#include "core/tensor/matrix.h"
+#include "core/tensor/view_checks.h"
 
 namespace longhaul::kernels {
 

@@ -4,9 +4,9 @@
 
 #include "app/command.h"
 #include "app/flags/options.h"
-#include "core/convert.h"
 #include "core/error.h"
 #include "core/humanize.h"
+#include "core/tensor/convert.h"
 #include "hf/byte_size.h"
 #include "hf/export_model.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/convert.h"
 #include "core/error.h"
+#include "core/tensor/convert.h"
 
 namespace longhaul::bench {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/convert.h"
 #include "core/error.h"
+#include "core/tensor/convert.h"
 
 namespace longhaul::bench {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/dtype.h"
 #include "core/error.h"
 #include "core/hdf5.h"
+#include "core/tensor/dtype.h"
 
 namespace longhaul {
 

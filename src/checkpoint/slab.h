@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/dtype.h"
-#include "core/tensor_slice.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/tensor_slice.h"
 
 namespace longhaul {
 

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <functional>
 
-#include "core/convert.h"
 #include "core/error.h"
+#include "core/tensor/convert.h"
 
 namespace longhaul {
 namespace {

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "comm/group.h"
-#include "core/dtype.h"
 #include "core/error.h"
 #include "core/stream.h"
+#include "core/tensor/dtype.h"
 
 namespace longhaul {
 

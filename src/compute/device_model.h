@@ -6,7 +6,7 @@
 #include <string>
 
 #include "compute/workspace_shape.h"
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 
 namespace longhaul {
 

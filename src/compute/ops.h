@@ -5,12 +5,12 @@
 #include <span>
 
 #include "compute/workspace_shape.h"
-#include "core/accumulate_mode.h"
-#include "core/adamw_step.h"
-#include "core/attention_shape.h"
-#include "core/cross_entropy_partials.h"
-#include "core/matrix.h"
-#include "core/rope_table.h"
+#include "core/tensor/accumulate_mode.h"
+#include "core/tensor/adamw_step.h"
+#include "core/tensor/attention_shape.h"
+#include "core/tensor/cross_entropy_partials.h"
+#include "core/tensor/matrix.h"
+#include "core/tensor/rope_table.h"
 
 namespace longhaul {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 namespace longhaul {
 

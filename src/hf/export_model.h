@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 #include "hf/model_files.h"
 #include "hf/output_directory.h"
 #include "model/model_config.h"

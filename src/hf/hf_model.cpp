@@ -6,8 +6,8 @@
 #include <cstring>
 #include <set>
 
-#include "core/convert.h"
 #include "core/error.h"
+#include "core/tensor/convert.h"
 
 namespace longhaul {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "core/convert.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/tensor/convert.h"
 #include "hf/random_weights.h"
 #include "hf/tokenizer_files.h"
 

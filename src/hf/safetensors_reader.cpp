@@ -4,10 +4,10 @@
 
 #include <set>
 
-#include "core/convert.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/tensor/convert.h"
 
 namespace longhaul {
 namespace fs = std::filesystem;

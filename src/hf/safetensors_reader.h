@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/dtype.h"
-#include "core/matrix.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/matrix.h"
 #include "hf/mapped_file.h"
 #include "hf/safetensors_header.h"
 

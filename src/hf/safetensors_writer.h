@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/dtype.h"
 #include "core/file.h"
+#include "core/tensor/dtype.h"
 
 namespace longhaul {
 

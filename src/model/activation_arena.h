@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "core/arena.h"
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 #include "model/local_sizes.h"
 
 namespace longhaul {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 namespace longhaul {
 

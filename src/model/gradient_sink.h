@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/accumulate_mode.h"
-#include "core/matrix.h"
+#include "core/tensor/accumulate_mode.h"
+#include "core/tensor/matrix.h"
 #include "model/unit.h"
 
 namespace longhaul {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 #include "model/model_config.h"
 #include "model/parameter_table.h"
 

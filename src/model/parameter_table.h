@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "core/tensor_slice.h"
+#include "core/tensor/tensor_slice.h"
 #include "model/model_config.h"
 #include "model/unit.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/choices.h"
+#include "core/options/choices.h"
 
 namespace longhaul {
 

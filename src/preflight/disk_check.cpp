@@ -5,7 +5,7 @@
 #include "checkpoint/naming.h"
 #include "checkpoint/reader.h"
 #include "core/humanize.h"
-#include "train/optimizer_state.h"
+#include "train/optimizer/optimizer_state.h"
 
 namespace longhaul::preflight {
 namespace {

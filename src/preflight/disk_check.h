@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checkpoint/save_directory.h"
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 #include "model/parameter_table.h"
 #include "preflight/check_list.h"
 

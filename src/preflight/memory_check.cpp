@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/humanize.h"
-#include "train/optimizer_state.h"
+#include "train/optimizer/optimizer_state.h"
 
 namespace longhaul::preflight {
 namespace {

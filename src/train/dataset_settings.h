@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 #include "data/batches/dataset_options.h"
 
 namespace longhaul {

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 #include "data/template/encoding_settings.h"
 #include "train/dataset_settings.h"
-#include "train/learning_rate.h"
-#include "train/sharded_adamw.h"
+#include "train/optimizer/learning_rate.h"
+#include "train/optimizer/sharded_adamw.h"
 
 namespace longhaul {
 

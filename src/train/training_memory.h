@@ -8,8 +8,8 @@
 #include "model/transformer.h"
 #include "runtime/runtime.h"
 #include "train/batch_feed.h"
-#include "train/gradient_buffers.h"
-#include "train/sharded_adamw.h"
+#include "train/optimizer/gradient_buffers.h"
+#include "train/optimizer/sharded_adamw.h"
 
 namespace longhaul {
 

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "checkpoint/naming.h"
-#include "core/convert.h"
 #include "core/error.h"
+#include "core/tensor/convert.h"
 #include "hf/hf_model.h"
-#include "train/optimizer_state.h"
+#include "train/optimizer/optimizer_state.h"
 
 namespace longhaul {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/convert.h"
+#include "core/tensor/convert.h"
 
 namespace longhaul::bench {
 namespace {

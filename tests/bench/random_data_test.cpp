@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "core/float_formats.h"
+#include "core/tensor/float_formats.h"
 
 namespace longhaul::bench {
 namespace {

@@ -9,7 +9,7 @@
 #include "checkpoint/hdf5_table.h"
 #include "checkpoint/test_model.h"
 #include "core/file.h"
-#include "core/float_formats.h"
+#include "core/tensor/float_formats.h"
 
 namespace longhaul {
 namespace {

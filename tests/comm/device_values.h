@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/cuda_check.h"
-#include "core/dtype.h"
-#include "core/float_formats.h"
 #include "core/stream.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/float_formats.h"
 
 namespace longhaul::test {
 

@@ -14,7 +14,7 @@
 #include "compute/reference_ops.h"
 #include "core/arena.h"
 #include "core/error.h"
-#include "core/float_formats.h"
+#include "core/tensor/float_formats.h"
 
 namespace longhaul {
 
@@ -58,7 +58,8 @@ class DeviceMatrix {
       : DeviceMatrix(backend, dtype,
                      reference::Matrix(rows, cols, std::numeric_limits<double>::quiet_NaN()), gap) {
   }
-  DeviceMatrix(const Backend& backend, DType dtype, const reference::Matrix& values, std::int64_t gap = 0)
+  DeviceMatrix(const Backend& backend, DType dtype, const reference::Matrix& values,
+               std::int64_t gap = 0)
       : backend_(backend),
         buffer_(*backend.device,
                 static_cast<std::size_t>(values.rows * (values.cols + gap)) * size_of(dtype)),

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 /// Every op in fp64, written as its definition reads: slow, obvious, and independent of the
 /// backends that are held against it.

@@ -1,4 +1,4 @@
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/tensor_slice.h"
+#include "core/tensor/tensor_slice.h"
 
 #include <gtest/gtest.h>
 

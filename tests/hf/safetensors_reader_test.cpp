@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "core/convert.h"
+#include "core/tensor/convert.h"
 #include "hf/hf_test_support.h"
 
 namespace longhaul {

@@ -1,7 +1,7 @@
 // Gradients of several micro-batches, written as a backward pass writes them, against their plain
 // sums over the ranks, in every layout of this mpirun. All values are small integers: fp32 holds
 // their sums exactly, in any order, so that results are known to the bit.
-#include "train/gradient_buffers.h"
+#include "train/optimizer/gradient_buffers.h"
 
 #include <gtest/gtest.h>
 

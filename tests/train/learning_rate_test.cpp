@@ -1,4 +1,4 @@
-#include "train/learning_rate.h"
+#include "train/optimizer/learning_rate.h"
 
 #include <gtest/gtest.h>
 

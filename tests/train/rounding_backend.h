@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "compute/backend.h"
-#include "core/float_formats.h"
+#include "core/tensor/float_formats.h"
 
 namespace longhaul::testing {
 

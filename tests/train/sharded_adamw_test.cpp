@@ -1,5 +1,5 @@
 // The sharded optimizer against AdamW on whole tensors in fp64, in every layout of this mpirun.
-#include "train/sharded_adamw.h"
+#include "train/optimizer/sharded_adamw.h"
 
 #include <gtest/gtest.h>
 

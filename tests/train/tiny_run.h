@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/convert.h"
+#include "core/tensor/convert.h"
 #include "data/batches/micro_batch.h"
 #include "runtime/runtime.h"
 #include "train/model_state.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/choices.h"
-#include "core/option_table.h"
+#include "core/options/choices.h"
+#include "core/options/option_table.h"
 #include "data/rows/row_parse.h"
 
 namespace longhaul {

@@ -9,7 +9,7 @@
 #include "comm/mpi_runtime.h"
 #include "compute/backend.h"
 #include "core/log.h"
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 #include "model/model_config.h"
 #include "train/train_options.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/option.h"
+#include "core/options/option.h"
 
 namespace longhaul {
 

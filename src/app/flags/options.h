@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 
 namespace longhaul {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "app/tokenizer_folder.h"
+#include "app/flags/tokenizer_folder.h"
 
 namespace longhaul {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 #include "data/template/encoding_settings.h"
 #include "train/dataset_settings.h"
 

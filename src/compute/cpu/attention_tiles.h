@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "compute/workspace_shape.h"
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::cpu {
 

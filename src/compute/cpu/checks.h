@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/error.h"
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul::cpu {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/choices.h"
+#include "core/options/choices.h"
 
 namespace longhaul {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/process_grid.h"
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 namespace longhaul {
 

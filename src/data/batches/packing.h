@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/choices.h"
+#include "core/options/choices.h"
 
 namespace longhaul {
 

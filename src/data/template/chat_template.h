@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/choices.h"
+#include "core/options/choices.h"
 #include "data/rows/row.h"
 #include "data/template/loss_scale.h"
 #include "data/template/thinking_policy.h"

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/option_table.h"
+#include "core/options/option_table.h"
 #include "data/template/row_encoder.h"
 
 namespace longhaul {

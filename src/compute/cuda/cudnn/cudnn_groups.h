@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "core/attention_shape.h"
+#include "core/tensor/attention_shape.h"
 
 namespace longhaul::cudnn {
 

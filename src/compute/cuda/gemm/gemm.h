@@ -14,7 +14,7 @@
 #include "compute/backend.h"
 #include "compute/cuda/gemm/gemm_cache.h"
 #include "compute/cuda/gemm/gemm_product.h"
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 namespace longhaul {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "compute/cuda/gemm/gemm_cache.h"
-#include "core/matrix.h"
+#include "core/tensor/matrix.h"
 
 // What Gemm and its tuning share: one product of a linear layer in cuBLASLt's terms.
 //

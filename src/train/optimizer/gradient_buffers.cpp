@@ -1,4 +1,4 @@
-#include "train/gradient_buffers.h"
+#include "train/optimizer/gradient_buffers.h"
 
 #include <algorithm>
 

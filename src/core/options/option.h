@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/choices.h"
+#include "core/options/choices.h"
 
 namespace longhaul {
 

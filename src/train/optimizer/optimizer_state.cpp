@@ -1,4 +1,4 @@
-#include "train/optimizer_state.h"
+#include "train/optimizer/optimizer_state.h"
 
 namespace longhaul {
 

@@ -1,4 +1,4 @@
-#include "core/option.h"
+#include "core/options/option.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "app/tokenizer_folder.h"
+#include "app/flags/tokenizer_folder.h"
 
 #include "checkpoint/reader.h"
 #include "core/error.h"

@@ -1,9 +1,9 @@
-#include "core/convert.h"
+#include "core/tensor/convert.h"
 
 #include <cstring>
 
 #include "core/error.h"
-#include "core/float_formats.h"
+#include "core/tensor/float_formats.h"
 
 namespace longhaul {
 namespace {

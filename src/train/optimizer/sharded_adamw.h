@@ -6,8 +6,8 @@
 #include "core/arena.h"
 #include "model/weights.h"
 #include "runtime/runtime.h"
-#include "train/optimizer_state.h"
-#include "train/shard_layout.h"
+#include "train/optimizer/optimizer_state.h"
+#include "train/optimizer/shard_layout.h"
 
 namespace longhaul {
 

@@ -1,4 +1,4 @@
-#include "train/shard_layout.h"
+#include "train/optimizer/shard_layout.h"
 
 #include "core/arena.h"
 

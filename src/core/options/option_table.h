@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/option.h"
+#include "core/options/option.h"
 
 namespace longhaul {
 

@@ -1,4 +1,4 @@
-#include "train/sharded_adamw.h"
+#include "train/optimizer/sharded_adamw.h"
 
 #include <cmath>
 #include <cstring>

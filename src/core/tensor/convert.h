@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 
 namespace longhaul {
 

@@ -7,7 +7,7 @@
 #include "core/arena.h"
 #include "model/gradient_sink.h"
 #include "runtime/runtime.h"
-#include "train/shard_layout.h"
+#include "train/optimizer/shard_layout.h"
 
 namespace longhaul {
 

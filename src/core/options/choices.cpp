@@ -1,4 +1,4 @@
-#include "core/choices.h"
+#include "core/options/choices.h"
 
 namespace longhaul {
 

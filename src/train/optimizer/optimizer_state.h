@@ -4,10 +4,10 @@
 #include <cstdint>
 
 #include "core/arena.h"
-#include "core/dtype.h"
-#include "core/matrix.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/matrix.h"
 #include "model/parameter_table.h"
-#include "train/shard_layout.h"
+#include "train/optimizer/shard_layout.h"
 
 namespace longhaul {
 
