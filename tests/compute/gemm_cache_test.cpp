@@ -25,8 +25,7 @@ GemmKey example_key() {
           .inputs = 25600,
           .strides = {25600, 25600, 5120, 5120},
           .alignments = {256, 256, 16, 128},
-          .bias_alignment = 16,
-          .sm_count_target = 0};
+          .bias_alignment = 16};
 }
 
 GemmAlgorithm example_algorithm() {
@@ -54,7 +53,6 @@ std::vector<GemmKey> other_keys() {
     add([i](GemmKey& k) { k.alignments[i] = 2; });
   }
   add([](GemmKey& k) { k.bias_alignment = 0; });
-  add([](GemmKey& k) { k.sm_count_target = 116; });
   return keys;
 }
 

@@ -11,6 +11,7 @@
 #include "compute/cuda/gemm/cublas_check.h"
 #include "compute/cuda/gemm/gemm_tuning.h"
 #include "core/cuda_check.h"
+#include "core/tensor/view_checks.h"
 
 namespace longhaul {
 namespace {
@@ -29,15 +30,10 @@ constexpr std::int64_t kOnes = 65536;
 constexpr std::size_t kOnesBytes = kOnes * sizeof(std::uint16_t);
 constexpr std::uint16_t kOneBf16 = 0x3F80;
 
+/// Fails unless m is a matrix [rows, cols] that cuBLASLt's 32-bit extents can describe.
 void check_matrix(const ConstMatrixView& m, std::int64_t rows, std::int64_t cols, DType dtype,
                   const char* op, const char* name) {
-  LONGHAUL_CHECK(m.dtype == dtype, "{}: {} is {}, expected {}", op, name, name_of(m.dtype),
-                 name_of(dtype));
-  LONGHAUL_CHECK(m.rows == rows && m.cols == cols, "{}: {} is [{}, {}], expected [{}, {}]", op,
-                 name, m.rows, m.cols, rows, cols);
-  LONGHAUL_CHECK(m.stride >= m.cols, "{}: {} has stride {} for {} columns", op, name, m.stride,
-                 m.cols);
-  LONGHAUL_CHECK(m.data != nullptr || m.size() == 0, "{}: {} is null", op, name);
+  check_view(m, dtype, rows, cols, op, name);
   constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
   LONGHAUL_CHECK(m.rows <= kMax && m.cols <= kMax, "{}: {} [{}, {}] is too large", op, name, m.rows,
                  m.cols);
@@ -55,7 +51,7 @@ void fill_zero(const MatrixView& m, const char* op, cudaStream_t stream) {
 
 /// What is remembered of a key.
 struct Gemm::Plan {
-  Plan(const GemmProduct& product, int sm_count_target) : descriptors(product, sm_count_target) {}
+  explicit Plan(const GemmProduct& product) : descriptors(product) {}
 
   GemmDescriptors descriptors;
   bool chosen = false;
@@ -83,16 +79,6 @@ void Gemm::set_workspace(void* data, std::size_t bytes) {
   library_.scratch = static_cast<std::byte*>(data) + own;
   library_.scratch_bytes = bytes - own;
   plans_.clear();  // what was chosen may need more workspace than there is now
-}
-
-void Gemm::set_sm_count_target(int sms) {
-  LONGHAUL_CHECK(sms >= 0, "{} SMs for matrix products", sms);
-  library_.sm_count_target = sms;
-}
-
-void Gemm::set_tune_mode(TuneMode mode) {
-  if (mode != mode_) plans_.clear();
-  mode_ = mode;
 }
 
 GemmProduct Gemm::forward_product(ConstMatrixView x, ConstMatrixView w, const void* bias,
@@ -134,7 +120,6 @@ void Gemm::forward(ConstMatrixView x, ConstMatrixView w, const void* bias, Const
 
 void Gemm::forward_in_steps(ConstMatrixView x, ConstMatrixView w, const void* bias,
                             ConstMatrixView addend, MatrixView y, cudaStream_t stream) {
-  ++stepwise_forwards_;
   AccumulateMode write = AccumulateMode::overwrite;
   if (addend.data != nullptr) {
     const std::size_t bytes = size_of(y.dtype);
@@ -239,16 +224,16 @@ void Gemm::backward_weight(ConstMatrixView dy, ConstMatrixView x, MatrixView dw,
 
 void Gemm::run_or_throw(const GemmProduct& product, cudaStream_t stream) {
   LONGHAUL_CHECK(run(product, stream), "{}: cuBLASLt {} has no algorithm ({})", product.text(),
-                 cublasLtGetVersion(), product.key(library_.sm_count_target).text());
+                 cublasLtGetVersion(), product.key().text());
 }
 
 bool Gemm::run(const GemmProduct& product, cudaStream_t stream) {
   LONGHAUL_CHECK(library_.workspace != nullptr, "set_workspace() comes before any product");
-  const GemmKey key = product.key(library_.sm_count_target);
+  const GemmKey key = product.key();
   auto found = plans_.find(key);
   if (found == plans_.end()) {
     if (plans_.size() >= kMaxPlans) plans_.clear();
-    found = plans_.emplace(key, std::make_unique<Plan>(product, library_.sm_count_target)).first;
+    found = plans_.emplace(key, std::make_unique<Plan>(product)).first;
   }
   Plan& plan = *found->second;
   if (plan.tokens != product.tokens) choose(plan, key, product, stream);

@@ -57,9 +57,6 @@ class Gemm {
 
   /// data [bytes], device memory aligned to 256 bytes, at least 1 MiB. Needed before any product.
   void set_workspace(void* data, std::size_t bytes);
-  /// Choose algorithms for so many SMs, because others are busy with communication; 0: all.
-  void set_sm_count_target(int sms);
-  void set_tune_mode(TuneMode mode);
 
   /// x [T, K], w [N, K], bias [N] or null, addend [T, N] or an empty view (all bf16) ->
   /// y [T, N] bf16, overwritten with x w^T + bias + addend. y overlaps no operand.
@@ -78,8 +75,6 @@ class Gemm {
   std::size_t load_algorithms(const std::filesystem::path& file) { return cache_.load(file); }
   void save_algorithms(const std::filesystem::path& file) { cache_.save(file); }
   [[nodiscard]] const GemmCache& algorithms() const { return cache_; }
-  /// Forward products so far that added bias or addend by steps of their own.
-  [[nodiscard]] std::int64_t stepwise_forwards() const { return stepwise_forwards_; }
 
  private:
   struct Plan;
@@ -105,7 +100,6 @@ class Gemm {
   GemmCache cache_;
   std::unordered_map<GemmKey, std::unique_ptr<Plan>, GemmKeyHash> plans_;
   void* ones_ = nullptr;  // bf16, part of the workspace, filled when needed
-  std::int64_t stepwise_forwards_ = 0;
 };
 
 }  // namespace longhaul

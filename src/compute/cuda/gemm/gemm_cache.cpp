@@ -16,7 +16,7 @@
 namespace longhaul {
 namespace {
 
-constexpr std::string_view kFormat = "longhaul gemm algorithms 1";
+constexpr std::string_view kFormat = "longhaul gemm algorithms 2";
 constexpr std::size_t kWordDigits = 16;
 
 std::string_view name_of(GemmKind kind) {
@@ -138,11 +138,10 @@ std::vector<Line> read_lines(const std::filesystem::path& file) {
 }  // namespace
 
 std::string GemmKey::text() const {
-  return fmt::format(
-      "{} t{} n{} k{} strides {},{},{},{} alignments {},{},{},{} addend {} bias {} sms {}",
-      name_of(kind), tokens, outputs, inputs, strides[0], strides[1], strides[2], strides[3],
-      alignments[0], alignments[1], alignments[2], alignments[3], name_of(addend), bias_alignment,
-      sm_count_target);
+  return fmt::format("{} t{} n{} k{} strides {},{},{},{} alignments {},{},{},{} addend {} bias {}",
+                     name_of(kind), tokens, outputs, inputs, strides[0], strides[1], strides[2],
+                     strides[3], alignments[0], alignments[1], alignments[2], alignments[3],
+                     name_of(addend), bias_alignment);
 }
 
 std::size_t GemmKeyHash::operator()(const GemmKey& key) const noexcept {
@@ -159,7 +158,6 @@ std::size_t GemmKeyHash::operator()(const GemmKey& key) const noexcept {
   for (const std::int64_t stride : key.strides) mix_signed(stride);
   for (const std::int32_t alignment : key.alignments) mix_signed(alignment);
   mix_signed(key.bias_alignment);
-  mix_signed(key.sm_count_target);
   return hash;
 }
 

@@ -26,8 +26,7 @@ struct GemmKey {
   std::int64_t inputs = 0;   // K
   std::array<std::int64_t, 4> strides{};
   std::array<std::int32_t, 4> alignments{};
-  std::int32_t bias_alignment = 0;   // 0: no bias
-  std::int32_t sm_count_target = 0;  // 0: all of the device's
+  std::int32_t bias_alignment = 0;  // 0: no bias
 
   bool operator==(const GemmKey&) const = default;
   /// One line without quotes; different for different keys. The key's form in the file.

@@ -10,7 +10,22 @@
 namespace longhaul {
 namespace {
 
-cudaDataType_t lt_type(DType dtype) { return dtype == DType::f32 ? CUDA_R_32F : CUDA_R_16BF; }
+/// Throws InternalError for a type that no product here has.
+cudaDataType_t lt_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return CUDA_R_32F;
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::f16:
+    case DType::i32:
+    case DType::i64:
+    case DType::u8:
+    case DType::f64:
+      break;
+  }
+  throw InternalError(fmt::format("matrix products of {}", name_of(dtype)));
+}
 
 template <typename T>
 void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, T value) {
@@ -49,7 +64,7 @@ double GemmProduct::flops() const {
          static_cast<double>(inputs);
 }
 
-GemmKey GemmProduct::key(int sm_count_target) const {
+GemmKey GemmProduct::key() const {
   return {.kind = kind,
           .addend = addend,
           .tokens = token_bucket(tokens),
@@ -59,8 +74,7 @@ GemmKey GemmProduct::key(int sm_count_target) const {
                       gemm_leading_dimension(c), gemm_leading_dimension(d)},
           .alignments = {gemm_alignment_of(a.data), gemm_alignment_of(b.data),
                          gemm_alignment_of(c.data), gemm_alignment_of(d.data)},
-          .bias_alignment = bias == nullptr ? 0 : kGemmBiasAlignment,
-          .sm_count_target = sm_count_target};
+          .bias_alignment = bias == nullptr ? 0 : kGemmBiasAlignment};
 }
 
 GemmProduct GemmProduct::part(std::int64_t t, std::int64_t n) const {
@@ -87,7 +101,7 @@ std::string GemmProduct::text() const {
                      inputs);
 }
 
-GemmDescriptors::GemmDescriptors(const GemmProduct& product, int sm_count_target)
+GemmDescriptors::GemmDescriptors(const GemmProduct& product)
     : kind_(product.kind),
       has_bias_(product.bias != nullptr),
       tokens_(product.tokens),
@@ -104,9 +118,6 @@ GemmDescriptors::GemmDescriptors(const GemmProduct& product, int sm_count_target
   };
   set(created, CUBLASLT_MATMUL_DESC_TRANSA, transposed(kind_ == GemmKind::forward));
   set(created, CUBLASLT_MATMUL_DESC_TRANSB, transposed(kind_ == GemmKind::backward_weight));
-  if (sm_count_target > 0) {
-    set(created, CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET, static_cast<std::int32_t>(sm_count_target));
-  }
   if (has_bias_) {  // its type is D's by default
     set(created, CUBLASLT_MATMUL_DESC_EPILOGUE, static_cast<std::uint32_t>(CUBLASLT_EPILOGUE_BIAS));
     set_any_bias();

@@ -40,7 +40,7 @@ struct GemmProduct {
 
   [[nodiscard]] double flops() const;
   /// What the choice of an algorithm depends on, with T rounded up to its bucket.
-  [[nodiscard]] GemmKey key(int sm_count_target) const;
+  [[nodiscard]] GemmKey key() const;
   /// The same product over the first `t` tokens and, for backward_weight, `n` outputs.
   [[nodiscard]] GemmProduct part(std::int64_t t, std::int64_t n) const;
   /// "linear_forward T = 5, N = 3, K = 7"
@@ -68,7 +68,7 @@ struct DestroyCublasLt {
 /// cuBLASLt's description of a product. Addresses are not part of it, but for the bias's.
 class GemmDescriptors {
  public:
-  GemmDescriptors(const GemmProduct& product, int sm_count_target);
+  explicit GemmDescriptors(const GemmProduct& product);
 
   void set_tokens(std::int64_t tokens);
   void set_bias(const void* bias);
@@ -103,7 +103,6 @@ struct GemmLibrary {
   std::size_t workspace_bytes = 0;
   void* scratch = nullptr;  // [scratch_bytes], for outputs that only serve timing
   std::size_t scratch_bytes = 0;
-  int sm_count_target = 0;
 
   /// A status other than success means that nothing was computed.
   [[nodiscard]] cublasStatus_t launch(GemmDescriptors& descriptors, const GemmProduct& product,

@@ -135,8 +135,8 @@ std::vector<GemmTuning::Timed> GemmTuning::screen(
     std::span<const cublasLtMatmulAlgo_t> candidates) {
   const GemmProduct little = screening_.part(std::min<std::int64_t>(screening_.tokens, 64),
                                              std::min<std::int64_t>(screening_.outputs, 256));
-  GemmDescriptors little_descriptors(little, library_.sm_count_target);
-  GemmDescriptors descriptors(screening_, library_.sm_count_target);
+  GemmDescriptors little_descriptors(little);
+  GemmDescriptors descriptors(screening_);
   std::vector<Timed> timed;
   double spent = 0.0;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -157,7 +157,7 @@ std::vector<GemmTuning::Timed> GemmTuning::screen(
 std::optional<GemmTuning::Result> GemmTuning::decide(
     std::vector<Timed> finalists, std::size_t first,
     std::span<const cublasLtMatmulAlgo_t> candidates) {
-  GemmDescriptors descriptors(final_, library_.sm_count_target);
+  GemmDescriptors descriptors(final_);
   for (Timed& finalist : finalists) finalist.seconds = kNever;
   // In turns, so that a clock that changes meanwhile is unjust to nobody.
   double spent = 0.0;
