@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "data/json_print.h"
+#include "data/json/json_print.h"
+#include "data/text/utf8.h"
 #include "data/text_test_support.h"
 #include "data/tokenizer/byte_level.h"
-#include "data/utf8.h"
 
 namespace longhaul {
 namespace {

@@ -1,9 +1,9 @@
 // The ids and texts of Hugging Face tokenizers 0.22.2 over all golden strings.
 #include <gtest/gtest.h>
 
-#include "data/pre_tokenizer.h"
 #include "data/text_test_support.h"
 #include "data/tokenizer/bpe.h"
+#include "data/tokenizer/pre_tokenizer.h"
 
 namespace longhaul {
 namespace {
