@@ -267,19 +267,6 @@ TEST(RowReader, ABadLineDoesNotEndTheFile) {
   EXPECT_NE(seen[5].find("each line must be one row"), std::string::npos) << seen[5];
 }
 
-TEST(RowReader, SkippedLinesCount) {
-  const auto folder = fresh_folder("row_skip");
-  write_file(folder / "data.jsonl",
-             "broken\n{\"messages\": [{\"role\": \"user\", \"content\": \"\"}]}");
-  RowReader reader(folder / "data.jsonl");
-  EXPECT_TRUE(reader.skip());
-  std::variant<Row, RejectedRow> result;
-  ASSERT_TRUE(reader.next(result));
-  EXPECT_EQ(std::get<Row>(result).id, "data.jsonl:2");
-  EXPECT_FALSE(reader.skip());
-  EXPECT_FALSE(reader.next(result));
-}
-
 TEST(RowReader, FilesThatCannotBeRead) {
   const auto folder = fresh_folder("row_missing");
   EXPECT_NE(
