@@ -49,7 +49,7 @@ TEST_F(WatchdogTest, WaitsForNobodyWhoHasLeft) {
     const int before = first_rank_leaves_first ? coordinator_->rank()
                                                : coordinator_->size() - 1 - coordinator_->rank();
     const CollectiveScope scope(&coordinator_->progress(), Group::host, "leaving", 0);
-    std::this_thread::sleep_for(milliseconds(1000) * before);
+    std::this_thread::sleep_for(milliseconds(700) * before);
     watchdog.reset();
   }
 }
