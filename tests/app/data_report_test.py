@@ -213,7 +213,7 @@ class DataReport(harness.ProgramTest):
         self.assert_refused(self.data("stats", "--model", self.model, self.rows + "#0"),
                             "number after #")
         self.assert_refused(self.data("stats", "--model", self.model, self.rows, "--packing", "best"),
-                            "true, false, balanced")
+                            "choose true, balanced or false")
         text = self.answer("where", "--save", save, "--id", "row-1")
         self.assertIn("trained on in step", text)
         self.assertIn(self.rows + ":2", text)
