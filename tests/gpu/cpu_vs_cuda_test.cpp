@@ -168,8 +168,8 @@ class AgainstCpu : public ::testing::TestWithParam<int> {
     chosen_ = name != nullptr && std::string(name) != "cpu" && *name != '\0';
     if (!chosen_) return;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a test that is stopped leaves what it has said
-    cpu_ = std::make_unique<TestRank>(
-        TestRank::alone_on(std::make_shared<Backend>(make_cpu_backend(cpu_threads())), Numbers::fp32));
+    cpu_ = std::make_unique<TestRank>(TestRank::alone_on(
+        std::make_shared<Backend>(make_cpu_backend(cpu_threads())), Numbers::fp32));
   }
   static void TearDownTestSuite() { cpu_.reset(); }
   void SetUp() override {

@@ -1,6 +1,5 @@
 #include "data/batches/length_policy.h"
 
-
 namespace longhaul {
 
 TruncationStrategy parse_truncation_strategy(std::string_view text) {

@@ -5,8 +5,8 @@
 
 #include "comm/mpi_runtime.h"
 #include "data/batch_test_support.h"
-#include "data/dataset/prepare_dataset.h"
 #include "data/dataset/dataset.h"
+#include "data/dataset/prepare_dataset.h"
 #include "data/dataset_test_support.h"
 #include "data/packed_test_support.h"
 
