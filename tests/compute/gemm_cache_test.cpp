@@ -123,7 +123,7 @@ TEST(GemmKeyText, TellsEveryFieldApart) {
   EXPECT_EQ(spread.size(), 64U * 64U);
   EXPECT_EQ(example_key().text(),
             "forward t65536 n5120 k25600 strides 25600,25600,5120,5120 alignments 256,256,16,128 "
-            "addend separate bias 16 sms 0");
+            "addend separate bias 16");
 }
 
 TEST_F(GemmCacheTest, MakesTheFolderOfItsFile) {
