@@ -42,6 +42,7 @@ struct ProgressReport {
 class ProgressRecord {
  public:
   ProgressRecord() = default;
+  ~ProgressRecord() = default;
   ProgressRecord(const ProgressRecord&) = delete;
   ProgressRecord& operator=(const ProgressRecord&) = delete;
 
