@@ -42,7 +42,7 @@ class Linear {
 
   [[nodiscard]] const LinearSpec& spec() const { return spec_; }
 
-  /// x [T, in] -> y [T, out], overwritten. Of a row-parallel layer: this rank's summand.
+  /// x [T, in] -> y [T, out], overwritten. Of a row-parallel layer: this rank's part of a sum.
   void forward(const WeightLease& weights, ConstMatrixView x, MatrixView y) const;
   /// A row-parallel layer onto the residual stream: hidden [sp, H] = the sum over TP of x
   /// [cp_local, in] times the weight, plus residual [sp, H]; another buffer than `hidden`.
